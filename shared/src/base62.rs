@@ -1,0 +1,71 @@
+//! Numbers and random strings in base 62, the alphabet in ASCII order, so that equally long ones sort as numbers do.
+
+/// The digits, in ASCII order.
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The largest multiple of 62 that fits a byte: random bytes from here on would favour the first digits.
+const FAIR: u8 = 248;
+
+/// `number` as exactly `width` digits, padded with `0`; digits beyond the width are cut off on the left.
+pub(crate) fn encode(mut number: u64, width: usize) -> String {
+    let mut digits = vec![DIGITS[0]; width];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number % 62) as usize];
+        number /= 62;
+    }
+    digits.into_iter().map(char::from).collect()
+}
+
+/// `width` random digits from the operating system's generator, each of the 62 equally likely.
+///
+/// # Panics
+/// If the operating system has no randomness to give, which leaves nothing sensible to do.
+pub(crate) fn random(width: usize) -> String {
+    let mut digits = String::with_capacity(width);
+    let mut bytes = [0; 64];
+    while digits.len() < width {
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        let fair = bytes.iter().filter(|byte| **byte < FAIR);
+        let wanted = width - digits.len();
+        digits.extend(
+            fair.take(wanted)
+                .map(|byte| char::from(DIGITS[(byte % 62) as usize])),
+        );
+    }
+    digits
+}
+
+/// Whether every byte of `text` is a digit.
+pub(crate) fn is_valid(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_padded_and_sort_as_they_count() {
+        assert_eq!(encode(0, 3), "000");
+        assert_eq!(encode(61, 3), "00z");
+        assert_eq!(encode(62, 3), "010");
+        assert_eq!(encode(u64::from(u32::MAX), 6), "4gfFC3");
+        assert!(encode(61, 7) < encode(62, 7));
+    }
+
+    #[test]
+    fn random_digits_are_as_many_as_asked_for_and_use_the_whole_alphabet() {
+        let digits = random(10_000);
+        assert_eq!(digits.len(), 10_000);
+        assert!(is_valid(&digits));
+        for digit in DIGITS {
+            let count = digits.bytes().filter(|byte| byte == digit).count();
+            // 161 are expected of each; less than 80 or more than 280 is beyond six standard deviations.
+            assert!(
+                (80..280).contains(&count),
+                "{} came {count} times",
+                char::from(*digit)
+            );
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The HTTP edge: API Gateway's events become requests with a caller, results become answers.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
+use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+
+use crate::{Error, Result, auth::Authenticator, tables::Tokens};
+
+mod answer;
+mod event;
+mod form;
+mod json;
+mod request;
+mod urlencoded;
+
+pub use answer::Answer;
+pub use json::parse as parse_json;
+pub use request::{MAX_BODY_BYTES, Request};
+
+use event::Event;
+
+/// Serves API Gateway's requests with `handler`, one after another, until Lambda ends the instance.
+///
+/// The token is checked here, before the handler, so that no function can forget it and no handler
+/// ever sees a request without a caller. Whatever happens becomes an answer: an error the object of
+/// the contract, a panic the same as an internal error, after which the instance lives on.
+///
+/// This stands on `lambda_runtime` and not on `lambda_http::run`, whose conversion to
+/// `http::Request` panics on some hosts, paths and bodies that a client can send.
+///
+/// # Errors
+/// Where the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
+pub async fn serve<H>(tokens: Tokens, handler: H) -> Result<(), lambda_http::Error>
+where
+    H: AsyncFn(Request) -> Result<Answer>,
+{
+    let authenticator = Authenticator::new(tokens);
+    let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
+        let request_id = payload
+            .request_id()
+            .unwrap_or(&context.request_id)
+            .to_owned();
+        let result = answer(&authenticator, &handler, payload).await;
+        Ok::<_, Infallible>(
+            result
+                .unwrap_or_else(Answer::error)
+                .with_request_id(request_id),
+        )
+    };
+    lambda_runtime::run(service_fn(respond)).await
+}
+
+async fn answer<H>(authenticator: &Authenticator, handler: &H, event: Event) -> Result<Answer>
+where
+    H: AsyncFn(Request) -> Result<Answer>,
+{
+    let answer = async {
+        let caller = authenticator.caller(event.header("authorization")).await?;
+        handler(Request::new(event, caller)).await
+    };
+    let panic =
+        |_| Error::internal("the handler panicked; the panic's own line says where and why");
+    AssertUnwindSafe(answer)
+        .catch_unwind()
+        .await
+        .map_err(panic)?
+}

@@ -1,0 +1,133 @@
+//! A request as a handler sees it, and the order in which its parts are checked.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    Error, Result,
+    auth::Caller,
+    http::{event::Event, form, json, urlencoded},
+    model::{Id, input::Value},
+};
+
+/// The largest body, in bytes: 1 MiB.
+pub const MAX_BODY_BYTES: usize = 1_048_576;
+
+/// A request of a known caller.
+#[derive(Debug)]
+pub struct Request {
+    caller: Caller,
+    event: Event,
+}
+
+impl Request {
+    pub(crate) fn new(event: Event, caller: Caller) -> Self {
+        Self { caller, event }
+    }
+
+    /// Who is calling.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What the body gives, for an endpoint that takes a body and no query. No body, or an empty
+    /// one, gives nothing.
+    ///
+    /// # Errors
+    /// In this order: `media_type_not_supported`, `body_too_large`, `unknown` for a query parameter,
+    /// `malformed_body`, and `invalid` for a body that is no object.
+    pub fn body(&self) -> Result<Vec<(String, Value)>> {
+        let media_type = self.media_type()?;
+        let body = self.body_bytes()?;
+        self.no_query()?;
+        match media_type {
+            None => Ok(Vec::new()),
+            _ if body.is_empty() => Ok(Vec::new()),
+            Some(MediaType::Form) => form::parse(&body),
+            Some(MediaType::Json) => match json::parse(&body)? {
+                Value::Object(members) => Ok(members),
+                _ => Err(Error::Invalid {
+                    param: None,
+                    reason: "The body must be a JSON object".to_owned(),
+                }),
+            },
+        }
+    }
+
+    /// The parameters of the query, decoded, in the order in which they came.
+    ///
+    /// # Errors
+    /// `invalid` for one that has a bad escape or is not UTF-8.
+    pub fn query(&self) -> Result<Vec<(String, Value)>> {
+        let mut parameters = Vec::new();
+        for (name, value) in urlencoded::pairs(self.event.query()) {
+            let name = urlencoded::decode(name).map_err(|reason| Error::Invalid {
+                param: None,
+                reason: format!("The query {reason}"),
+            })?;
+            let value =
+                urlencoded::decode(value).map_err(|reason| Error::invalid(&name, reason))?;
+            parameters.push((name, Value::Text(value)));
+        }
+        Ok(parameters)
+    }
+
+    /// Makes sure that there is no query, for an endpoint that takes none.
+    ///
+    /// # Errors
+    /// `unknown` for the first parameter, or `invalid` as [`Request::query`].
+    pub fn no_query(&self) -> Result<()> {
+        match self.query()?.into_iter().next() {
+            Some((param, _)) => Err(Error::Unknown { param, known: &[] }),
+            None => Ok(()),
+        }
+    }
+
+    /// The id of the group that the path names.
+    ///
+    /// # Errors
+    /// `group_not_found` where it is not well-formed: then there is no such group.
+    pub fn group_id(&self) -> Result<Id> {
+        let id = self.event.path_parameter("id");
+        Id::from_text(id).ok_or(Error::GroupNotFound)
+    }
+
+    /// The media type of the body. Its parameters do not matter; upper and lower case are the same.
+    fn media_type(&self) -> Result<Option<MediaType>> {
+        let Some(content_type) = self.event.header("content-type") else {
+            return if self.event.body().is_empty() {
+                Ok(None)
+            } else {
+                Err(Error::MediaTypeNotSupported)
+            };
+        };
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/json") {
+            Ok(Some(MediaType::Json))
+        } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Ok(Some(MediaType::Form))
+        } else {
+            Err(Error::MediaTypeNotSupported)
+        }
+    }
+
+    fn body_bytes(&self) -> Result<Vec<u8>> {
+        let body = self.event.body();
+        let bytes = if self.event.is_base64_encoded() {
+            let reason = |_| Error::MalformedBody("it is not valid base64".to_owned());
+            STANDARD.decode(body).map_err(reason)?
+        } else {
+            body.as_bytes().to_vec()
+        };
+        if bytes.len() > MAX_BODY_BYTES {
+            Err(Error::BodyTooLarge)
+        } else {
+            Ok(bytes)
+        }
+    }
+}
+
+/// The media types of bodies that we take.
+enum MediaType {
+    Json,
+    Form,
+}

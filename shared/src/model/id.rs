@@ -1,0 +1,100 @@
+//! Identifiers of groups and conversations.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result, base62,
+    model::{input::Field, timestamp},
+};
+
+/// 16 characters of `0-9A-Za-z`, case-sensitive.
+///
+/// Ids that we make sort by time of creation in byte order: 7 characters of milliseconds since the
+/// Unix epoch in base 62, which last until 2081, then 9 random ones (53.6 bits). An id is no
+/// secret: access is decided by the token alone.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Id(String);
+
+impl Id {
+    /// How many characters an id has.
+    pub const CHARS: usize = 16;
+
+    const TIME_CHARS: usize = 7;
+
+    /// A new id for something that is created now.
+    pub fn new() -> Self {
+        let milliseconds = timestamp::since_epoch().as_millis() as u64;
+        let time = base62::encode(milliseconds, Self::TIME_CHARS);
+        Self(time + &base62::random(Self::CHARS - Self::TIME_CHARS))
+    }
+
+    /// The id that `text` is, if it is well-formed.
+    pub fn from_text(text: &str) -> Option<Self> {
+        (text.len() == Self::CHARS && base62::is_valid(text)).then(|| Self(text.to_owned()))
+    }
+
+    /// The id in `field`.
+    ///
+    /// # Errors
+    /// `invalid` where it holds none.
+    pub fn parse(field: Field) -> Result<Self> {
+        let (param, text) = field.string()?;
+        Self::from_text(&text).ok_or_else(|| {
+            Error::invalid(
+                param,
+                format!("must be an id: {} characters of 0-9A-Za-z", Self::CHARS),
+            )
+        })
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Id {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_ids_are_well_formed_and_begin_with_the_time() {
+        let before = base62::encode(timestamp::since_epoch().as_millis() as u64, 7);
+        let id = Id::new();
+        let after = base62::encode(timestamp::since_epoch().as_millis() as u64, 7);
+        assert_eq!(Id::from_text(id.as_str()).as_ref(), Some(&id));
+        assert!(
+            (before.as_str()..=after.as_str()).contains(&&id.as_str()[..7]),
+            "{id}"
+        );
+    }
+
+    #[test]
+    fn only_16_characters_of_base_62_are_an_id() {
+        assert!(Id::from_text("l7cGNIBKZiNJ6wqF").is_some());
+        for text in [
+            "",
+            "l7cGNIBKZiNJ6wq",
+            "l7cGNIBKZiNJ6wqFF",
+            "l7cGNIBKZiNJ6wq-",
+            "l7cGNIBKZiNJ6wé",
+        ] {
+            assert!(Id::from_text(text).is_none(), "{text}");
+        }
+    }
+}

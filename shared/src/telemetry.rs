@@ -1,0 +1,42 @@
+//! The log: one JSON object a line, with a timestamp and a level where Lambda looks for them.
+
+use std::error::Error;
+
+use tracing::Level;
+
+/// The environment variable that holds the least level that is logged: `ERROR`, `WARN`, `INFO`
+/// (where it is not set), `DEBUG` or `TRACE`.
+const LOG_LEVEL: &str = "LOG_LEVEL";
+
+/// Starts the log. Everything that goes through `tracing` becomes a line on standard output, the
+/// SDK's and the runtime's own lines included, and so does every panic.
+///
+/// `lambda_runtime` brings a subscriber too, but its lines have no timestamp, without which Lambda
+/// takes every line for `INFO`.
+pub fn init() {
+    let level = std::env::var(LOG_LEVEL)
+        .ok()
+        .and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(level.unwrap_or(Level::INFO))
+        .with_current_span(true)
+        .with_span_list(false)
+        .init();
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, cause = panic.payload_as_str(), "panicked");
+    }));
+}
+
+/// An error and all its causes in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line += &format!(": {cause}");
+        next = cause.source();
+    }
+    line
+}
