@@ -1,0 +1,25 @@
+//! `DELETE /v1/groups/{id}`: deletes a group for ever.
+
+use shared::{
+    Result,
+    http::{self, Answer, Request},
+    tables::{self, Groups, Tokens},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let dynamodb = tables::connect().await?;
+    let groups = Groups::from_env(&dynamodb)?;
+    let tokens = Tokens::from_env(&dynamodb)?;
+    http::serve(tokens, async |request| delete_group(&groups, request).await).await
+}
+
+async fn delete_group(groups: &Groups, request: Request) -> Result<Answer> {
+    request.no_query()?;
+    groups
+        .delete(request.caller(), &request.group_id()?)
+        .await?;
+    Ok(Answer::no_content())
+}

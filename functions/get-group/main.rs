@@ -1,0 +1,23 @@
+//! `GET /v1/groups/{id}`: retrieves a group.
+
+use shared::{
+    Result,
+    http::{self, Answer, Request},
+    tables::{self, Groups, Tokens},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let dynamodb = tables::connect().await?;
+    let groups = Groups::from_env(&dynamodb)?;
+    let tokens = Tokens::from_env(&dynamodb)?;
+    http::serve(tokens, async |request| get_group(&groups, request).await).await
+}
+
+async fn get_group(groups: &Groups, request: Request) -> Result<Answer> {
+    request.no_query()?;
+    let group = groups.get(request.caller(), &request.group_id()?).await?;
+    Answer::group(&group)
+}

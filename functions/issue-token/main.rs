@@ -1,0 +1,22 @@
+//! `issue-token`, for operators: issues a bearer token for an account.
+
+use shared::{
+    Result,
+    model::{NewToken, Timestamp, input::Value},
+    operator,
+    tables::{self, IssuedToken, Tokens},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let tokens = Tokens::from_env(&tables::connect().await?)?;
+    operator::serve(async |payload| issue_token(&tokens, payload).await).await
+}
+
+async fn issue_token(tokens: &Tokens, payload: Vec<(String, Value)>) -> Result<IssuedToken> {
+    tokens
+        .issue(NewToken::parse(payload, Timestamp::now())?)
+        .await
+}

@@ -1,0 +1,24 @@
+//! `GET /v1/groups`: lists the caller's groups, newest first.
+
+use shared::{
+    Result,
+    http::{self, Answer, Request},
+    model::ListQuery,
+    tables::{self, Groups, Tokens},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let dynamodb = tables::connect().await?;
+    let groups = Groups::from_env(&dynamodb)?;
+    let tokens = Tokens::from_env(&dynamodb)?;
+    http::serve(tokens, async |request| list_groups(&groups, request).await).await
+}
+
+async fn list_groups(groups: &Groups, request: Request) -> Result<Answer> {
+    let query = ListQuery::parse(request.query()?)?;
+    let page = groups.list(request.caller(), &query).await?;
+    Answer::page(&page)
+}
