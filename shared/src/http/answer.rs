@@ -35,6 +35,8 @@ pub struct Answer {
     headers: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    /// We set none. API Gateway does not need the member; cargo-lambda's front does.
+    cookies: [String; 0],
 }
 
 impl Answer {
@@ -69,6 +71,7 @@ impl Answer {
             status_code: 204,
             headers,
             body: None,
+            cookies: [],
         }
     }
 

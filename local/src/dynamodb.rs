@@ -1,0 +1,164 @@
+//! DynamoDB Local, and any other endpoint that plays DynamoDB, by its HTTP interface.
+
+use std::{
+    path::Path,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Guardian, Result, Template,
+    stack::{self, Log},
+    tools::DynamoDbLocal,
+};
+
+/// The variable that names an endpoint that is there already, as the SDKs have it.
+pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
+/// The region that functions and requests name; DynamoDB Local keeps one set of tables for each.
+pub const REGION: &str = "us-east-1";
+
+/// The access key that functions and requests name; DynamoDB Local takes any letters and digits,
+/// and keeps one set of tables for each.
+pub const ACCESS_KEY: &str = "local";
+
+/// How long DynamoDB may take to start answering.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The properties of a table's definition that the request to create one has no place for.
+const ONLY_CLOUD: [&str; 6] = [
+    "DeletionProtectionEnabled",
+    "PointInTimeRecoverySpecification",
+    "SSESpecification",
+    "TableName",
+    "Tags",
+    "TimeToLiveSpecification",
+];
+
+/// An endpoint that plays DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    endpoint: String,
+    http: ureq::Agent,
+}
+
+impl DynamoDb {
+    /// The DynamoDB that answers at `endpoint`.
+    pub fn at(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            http: stack::http(PATIENCE),
+        }
+    }
+
+    /// The DynamoDB that `AWS_ENDPOINT_URL_DYNAMODB` names, where it names one.
+    pub fn from_env() -> Option<Self> {
+        let endpoint = std::env::var(ENDPOINT_URL)
+            .ok()
+            .filter(|endpoint| !endpoint.is_empty())?;
+        Some(Self::at(&endpoint))
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Starts DynamoDB Local on `port`, in memory or with its data in `data_dir`.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or ends before it answers.
+    pub(crate) fn start(
+        local: &DynamoDbLocal,
+        guardian: &Guardian,
+        log: &Log,
+        port: u16,
+        data_dir: Option<&Path>,
+    ) -> Result<(Self, Child)> {
+        let mut command = local.command(port);
+        match data_dir {
+            None => command.arg("-inMemory"),
+            Some(dir) => {
+                std::fs::create_dir_all(dir).map_err(|error| {
+                    format!("cannot make the data directory {}: {error}", dir.display())
+                })?;
+                command.arg("-dbPath").arg(dir)
+            }
+        };
+        let mut process = guardian.spawn(log.receive(&mut command)?)?;
+        let dynamodb = Self::at(&format!("http://127.0.0.1:{port}"));
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = dynamodb.call("ListTables", &json!({})) {
+            if let Ok(Some(status)) = process.try_wait() {
+                return Err(format!(
+                    "DynamoDB Local ended ({status}): {}",
+                    log.last_line()
+                ));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("DynamoDB Local does not answer: {error}"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok((dynamodb, process))
+    }
+
+    /// Sends one request of the DynamoDB API (`GetItem`, …) and gives its answer.
+    ///
+    /// # Errors
+    /// Where there is no answer, or an error; the text has DynamoDB's own words.
+    pub fn call(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.send(&format!("DynamoDB_20120810.{operation}"), input)
+    }
+
+    fn send(&self, target: &str, input: &Value) -> Result<Value> {
+        // DynamoDB Local wants the form of a signature, and reads the key and the region out of it.
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let unreachable = |error: ureq::Error| format!("no answer from {}: {error}", self.endpoint);
+        let mut answer = self
+            .http
+            .post(&self.endpoint)
+            .header("authorization", signature)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", target)
+            .send(input.to_string())
+            .map_err(unreachable)?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(u64::MAX)
+            .read_to_string()
+            .map_err(unreachable)?;
+        if answer.status() != 200 {
+            return Err(format!("{target}: {body}"));
+        }
+        serde_json::from_str(&body).map_err(|error| format!("{target}: {error}"))
+    }
+
+    /// Makes the tables that the template defines, where they are not there already.
+    ///
+    /// # Errors
+    /// Where the endpoint does not answer, or refuses a table.
+    pub fn create_tables(&self, template: &Template) -> Result<()> {
+        for (name, properties) in template.tables() {
+            let mut input = properties.clone();
+            if let Some(members) = input.as_object_mut() {
+                members.retain(|member, _| !ONLY_CLOUD.contains(&member.as_str()));
+                if let Some(stream) = members.get_mut("StreamSpecification") {
+                    stream["StreamEnabled"] = json!(true);
+                }
+                members.insert("TableName".to_owned(), json!(name));
+            }
+            match self.call("CreateTable", &input) {
+                Err(error) if !error.contains("ResourceInUseException") => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

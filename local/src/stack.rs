@@ -1,0 +1,399 @@
+//! The stack that `cargo local` and the tests run the functions on.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{Shutdown, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    DynamoDb, Guardian, Result, Template, dynamodb,
+    template::Function,
+    tools::{self, DynamoDbLocal},
+};
+
+/// How long an invocation may take, and the front to come up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a stack is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The directory below `target/local/logs` for what everything logs; emptied first.
+    pub name: &'static str,
+    /// The port on 127.0.0.1, or any that is free.
+    pub port: Option<u16>,
+    /// Where the data are kept; in memory where not said.
+    pub data_dir: Option<PathBuf>,
+    /// The directory of the functions' binaries.
+    pub binaries: PathBuf,
+    /// How many instances each function has, which is how many requests it serves at once.
+    pub instances: usize,
+    /// Whether the functions log to the terminal.
+    pub log_to_terminal: bool,
+}
+
+/// A running stack. It ends when it is dropped, or when this process does.
+#[derive(Debug)]
+pub struct Stack {
+    options: Options,
+    url: String,
+    dynamodb: DynamoDb,
+    functions: Vec<Function>,
+    instances: Vec<Child>,
+    services: Vec<Child>,
+    guardian: Guardian,
+    logs: Logs,
+    http: ureq::Agent,
+}
+
+impl Stack {
+    /// Starts everything: DynamoDB Local with the template's tables, unless
+    /// `AWS_ENDPOINT_URL_DYNAMODB` names one that is there already; the Runtime API and HTTP front
+    /// of cargo-lambda; and the functions.
+    ///
+    /// # Errors
+    /// Where something is missing, a port is taken, or something does not come up.
+    pub fn start(options: Options) -> Result<Self> {
+        let base = Base::begin(&options)?;
+        let (dynamodb, process) = match DynamoDb::from_env() {
+            Some(dynamodb) => (dynamodb, None),
+            None => {
+                let local = DynamoDbLocal::fetch()?;
+                let log = base.logs.of("dynamodb-local");
+                let data_dir = options.data_dir.as_deref();
+                let started = DynamoDb::start(&local, &base.guardian, &log, free_port()?, data_dir);
+                let (dynamodb, process) = started?;
+                (dynamodb, Some(process))
+            }
+        };
+        dynamodb.create_tables(&base.template)?;
+        Self::finish(options, base, dynamodb, process)
+    }
+
+    /// Starts the functions on a DynamoDB, or what plays one, that is there already and is left as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub fn start_on(options: Options, dynamodb: DynamoDb) -> Result<Self> {
+        let base = Base::begin(&options)?;
+        Self::finish(options, base, dynamodb, None)
+    }
+
+    fn finish(
+        options: Options,
+        base: Base,
+        dynamodb: DynamoDb,
+        process: Option<Child>,
+    ) -> Result<Self> {
+        let Base {
+            template,
+            port,
+            logs,
+            guardian,
+        } = base;
+        let functions = template.functions();
+        let front = front(&guardian, &logs.of("cargo-lambda"), port, &functions)?;
+        let mut stack = Self {
+            options,
+            url: format!("http://127.0.0.1:{port}"),
+            dynamodb,
+            functions,
+            instances: Vec::new(),
+            services: process.into_iter().chain([front]).collect(),
+            guardian,
+            logs,
+            http: http(PATIENCE),
+        };
+        stack.start_functions()?;
+        Ok(stack)
+    }
+
+    /// Where the API answers, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The stack's DynamoDB.
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.dynamodb
+    }
+
+    /// The processes that end with this one.
+    pub fn guardian(&mut self) -> &mut Guardian {
+        &mut self.guardian
+    }
+
+    /// Starts every function anew, from the binaries as they are now.
+    ///
+    /// # Errors
+    /// Where a binary cannot be started.
+    pub fn start_functions(&mut self) -> Result<()> {
+        for mut instance in self.instances.drain(..) {
+            let _ = instance.kill();
+            let _ = instance.wait();
+        }
+        for function in &self.functions {
+            for _ in 0..self.options.instances.max(1) {
+                self.instances.push(self.start_instance(function)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a binary as Lambda would run its function.
+    fn start_instance(&self, function: &Function) -> Result<Child> {
+        let name = &function.binary;
+        let mut command = Command::new(self.options.binaries.join(name));
+        command
+            .env_clear()
+            .envs(&function.environment)
+            .env("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{name}", self.url))
+            .env("AWS_REGION", dynamodb::REGION)
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint());
+        if !self.options.log_to_terminal {
+            self.logs.of(name).receive(&mut command)?;
+        }
+        self.guardian.spawn(&mut command)
+    }
+
+    /// Invokes a function by its name, as `cargo lambda invoke` does.
+    ///
+    /// # Errors
+    /// The function error as the runtime reports it, or one like it where there is no answer.
+    pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
+        let fault = |error: String| json!({ "errorType": "local", "errorMessage": error });
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.url);
+        let answer = self.http.post(&url).send(payload.to_string());
+        let mut answer = answer.map_err(|error| fault(format!("{function}: {error}")))?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(u64::MAX)
+            .read_to_string();
+        let body = body.map_err(|error| fault(error.to_string()))?;
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        if answer.status() == 200 {
+            Ok(body)
+        } else {
+            Err(body)
+        }
+    }
+
+    /// Issues a token for an account, by the function that does.
+    ///
+    /// # Errors
+    /// Where the function does not answer with one.
+    pub fn issue_token(&self, account_id: &str) -> Result<String> {
+        let answer = self.invoke(
+            "issue-token",
+            &json!({ "account_id": account_id, "name": "local" }),
+        );
+        let answer = answer.map_err(|error| format!("cannot issue a token: {error}"))?;
+        let token = answer["token"].as_str().map(str::to_owned);
+        token.ok_or_else(|| format!("cannot issue a token: {answer}"))
+    }
+
+    /// The first process that has ended by itself, should one have, and how.
+    pub fn casualty(&mut self) -> Option<String> {
+        let processes = self.services.iter_mut().chain(&mut self.instances);
+        processes.into_iter().find_map(|process| {
+            let status = process.try_wait().ok().flatten()?;
+            Some(format!(
+                "a process of the stack ended ({status}); its log is in {}",
+                self.logs.0.display()
+            ))
+        })
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.guardian
+            .end(self.services.iter_mut().chain(&mut self.instances));
+    }
+}
+
+/// What every stack begins with.
+struct Base {
+    template: Template,
+    port: u16,
+    logs: Logs,
+    guardian: Guardian,
+}
+
+impl Base {
+    fn begin(options: &Options) -> Result<Self> {
+        Ok(Self {
+            template: Template::read(&tools::workspace().join("template.yaml"))?,
+            port: options.port.map_or_else(free_port, wanted_port)?,
+            logs: Logs::begin(options.name)?,
+            guardian: Guardian::start()?,
+        })
+    }
+}
+
+/// Starts cargo-lambda as the Runtime API of the functions and the HTTP front of their routes.
+fn front(guardian: &Guardian, log: &Log, port: u16, functions: &[Function]) -> Result<Child> {
+    let cargo_lambda = tools::cargo_lambda()?;
+    let router = tools::home()?.join(format!("router-{port}.toml"));
+    let mut routes = String::new();
+    for function in functions {
+        for route in &function.routes {
+            routes += &format!(
+                "[[watch.router]]\npath = {:?}\nmethods = [{:?}]\nfunction = {:?}\n",
+                route.path, route.method, function.binary
+            );
+        }
+    }
+    fs::write(&router, routes)
+        .map_err(|error| format!("cannot write {}: {error}", router.display()))?;
+    let mut command = Command::new(cargo_lambda);
+    command
+        .args([
+            "lambda",
+            "watch",
+            "--only-lambda-apis",
+            "--ignore-changes",
+            "--disable-cors",
+        ])
+        .args([
+            "--invoke-address",
+            "127.0.0.1",
+            "--invoke-port",
+            &port.to_string(),
+            "--global",
+        ])
+        .arg(&router)
+        .current_dir(tools::workspace());
+    let mut process = guardian.spawn(log.receive(&mut command)?)?;
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if let Ok(Some(status)) = process.try_wait() {
+            return Err(format!(
+                "cargo-lambda ended ({status}): {}",
+                log.last_line()
+            ));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("cargo-lambda does not answer: {}", log.last_line()));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    // Its configuration is read by now.
+    let _ = fs::remove_file(router);
+    also_on_ipv6(port);
+    Ok(process)
+}
+
+/// Serves the port on the IPv6 loopback too, where the machine has one: `cargo lambda invoke` asks
+/// there, and `localhost` often means it.
+fn also_on_ipv6(port: u16) {
+    let Ok(listener) = TcpListener::bind(("::1", port)) else {
+        return;
+    };
+    let forward = move |client: TcpStream| {
+        let server = TcpStream::connect(("127.0.0.1", port))?;
+        let (mut request, mut onward) = (client.try_clone()?, server.try_clone()?);
+        thread::spawn(move || {
+            let _ = io::copy(&mut request, &mut onward);
+            let _ = onward.shutdown(Shutdown::Write);
+        });
+        let (mut answer, mut back) = (server, client);
+        io::copy(&mut answer, &mut back)?;
+        back.shutdown(Shutdown::Write)
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || forward(client));
+        }
+    });
+}
+
+/// Makes sure that a port on 127.0.0.1 can be used.
+///
+/// # Errors
+/// Where it is taken.
+pub fn wanted_port(port: u16) -> Result<u16> {
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => Ok(port),
+        Err(error) => Err(format!(
+            "port {port} on 127.0.0.1 cannot be used: {error}. Stop what uses it, or choose another with --port"
+        )),
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    listener
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port: {error}"))
+}
+
+/// An HTTP client that takes every status for an answer and goes where it is told.
+pub(crate) fn http(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(timeout))
+        .proxy(None)
+        .build()
+        .into()
+}
+
+/// The directory of the logs of one stack.
+#[derive(Debug)]
+struct Logs(PathBuf);
+
+impl Logs {
+    /// Makes an empty directory for the logs of the stack `name`.
+    fn begin(name: &str) -> Result<Self> {
+        let dir = tools::home()?.join("logs").join(name);
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)
+            .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+        Ok(Self(dir))
+    }
+
+    fn of(&self, program: &str) -> Log {
+        Log(self.0.join(format!("{program}.log")))
+    }
+}
+
+/// The log file of one program.
+#[derive(Debug)]
+pub(crate) struct Log(PathBuf);
+
+impl Log {
+    /// Has `command` write here, behind what its other instances have written.
+    pub(crate) fn receive<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
+        let fault = |error: io::Error| format!("cannot write {}: {error}", self.path().display());
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path())
+            .map_err(fault)?;
+        let same = file.try_clone().map_err(fault)?;
+        Ok(command.stdout(file).stderr(same))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn last_line(&self) -> String {
+        let text = fs::read_to_string(self.path()).unwrap_or_default();
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        last.unwrap_or("it wrote nothing").trim().to_owned()
+    }
+}

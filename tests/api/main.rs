@@ -1,0 +1,20 @@
+//! The API from outside: real HTTP to the real binaries on DynamoDB Local. One stack serves all
+//! tests; each has an account of its own.
+
+mod support;
+
+mod authentication;
+mod create_group;
+mod delete_group;
+mod events;
+mod faults;
+mod get_group;
+mod init;
+mod issue_token;
+mod list_groups;
+mod order;
+mod page;
+mod readme;
+mod revoke_token;
+mod template;
+mod update_group;
