@@ -7,6 +7,7 @@
 
 pub mod dynamodb;
 pub mod guardian;
+pub mod instance;
 pub mod sample;
 pub mod stack;
 pub mod template;
@@ -14,6 +15,7 @@ pub mod tools;
 
 pub use dynamodb::DynamoDb;
 pub use guardian::Guardian;
+pub use instance::Instance;
 pub use stack::{Options, Stack};
 pub use template::Template;
 

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    DynamoDb, Guardian, Result, Template, dynamodb,
+    DynamoDb, Guardian, Instance, Result, Template, dynamodb,
     template::Function,
     tools::{self, DynamoDbLocal},
 };
@@ -60,53 +60,38 @@ impl Stack {
     /// # Errors
     /// Where something is missing, a port is taken, or something does not come up.
     pub fn start(options: Options) -> Result<Self> {
-        let base = Base::begin(&options)?;
-        let (dynamodb, process) = match DynamoDb::from_env() {
-            Some(dynamodb) => (dynamodb, None),
+        let template = Template::read(&tools::workspace().join("template.yaml"))?;
+        let port = options.port.map_or_else(free_port, wanted_port)?;
+        let logs = Logs::begin(options.name)?;
+        let guardian = Guardian::start()?;
+        let mut services = Vec::new();
+        let dynamodb = match DynamoDb::from_env() {
+            Some(dynamodb) => dynamodb,
             None => {
                 let local = DynamoDbLocal::fetch()?;
-                let log = base.logs.of("dynamodb-local");
+                let log = logs.of("dynamodb-local");
                 let data_dir = options.data_dir.as_deref();
-                let started = DynamoDb::start(&local, &base.guardian, &log, free_port()?, data_dir);
+                let started = DynamoDb::start(&local, &guardian, &log, free_port()?, data_dir);
                 let (dynamodb, process) = started?;
-                (dynamodb, Some(process))
+                services.push(process);
+                dynamodb
             }
         };
-        dynamodb.create_tables(&base.template)?;
-        Self::finish(options, base, dynamodb, process)
-    }
-
-    /// Starts the functions on a DynamoDB, or what plays one, that is there already and is left as
-    /// it is.
-    ///
-    /// # Errors
-    /// As [`Stack::start`].
-    pub fn start_on(options: Options, dynamodb: DynamoDb) -> Result<Self> {
-        let base = Base::begin(&options)?;
-        Self::finish(options, base, dynamodb, None)
-    }
-
-    fn finish(
-        options: Options,
-        base: Base,
-        dynamodb: DynamoDb,
-        process: Option<Child>,
-    ) -> Result<Self> {
-        let Base {
-            template,
-            port,
-            logs,
-            guardian,
-        } = base;
+        dynamodb.create_tables(&template)?;
         let functions = template.functions();
-        let front = front(&guardian, &logs.of("cargo-lambda"), port, &functions)?;
+        services.push(front(
+            &guardian,
+            &logs.of("cargo-lambda"),
+            port,
+            &functions,
+        )?);
         let mut stack = Self {
             options,
             url: format!("http://127.0.0.1:{port}"),
             dynamodb,
             functions,
             instances: Vec::new(),
-            services: process.into_iter().chain([front]).collect(),
+            services,
             guardian,
             logs,
             http: http(PATIENCE),
@@ -147,25 +132,53 @@ impl Stack {
         Ok(())
     }
 
-    /// Runs a binary as Lambda would run its function.
     fn start_instance(&self, function: &Function) -> Result<Child> {
         let name = &function.binary;
-        let mut command = Command::new(self.options.binaries.join(name));
+        let mut command = self.command(name);
         command
-            .env_clear()
             .envs(&function.environment)
-            .env("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY)
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_FUNCTION_NAME", name)
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{name}", self.url))
-            .env("AWS_REGION", dynamodb::REGION)
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint());
+            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint())
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{name}", self.url));
         if !self.options.log_to_terminal {
             self.logs.of(name).receive(&mut command)?;
         }
         self.guardian.spawn(&mut command)
+    }
+
+    /// Starts one more instance of a function, on a Runtime API of its own, with other values for
+    /// some of its variables; or of any other binary, with no variables but these.
+    ///
+    /// # Errors
+    /// Where the binary cannot be started.
+    pub fn instance(&self, binary: &str, variables: &[(&str, &str)]) -> Result<Instance> {
+        let mut command = self.command(binary);
+        if let Some(function) = self
+            .functions
+            .iter()
+            .find(|function| function.binary == binary)
+        {
+            command.envs(&function.environment);
+        }
+        command
+            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint())
+            .envs(variables.iter().copied());
+        let log = self.logs.of(&binary.replace('/', "-"));
+        Instance::start(&self.guardian, &log, &mut command)
+    }
+
+    /// The command that runs a binary as Lambda would, but for its Runtime API and the variables of
+    /// the template.
+    fn command(&self, binary: &str) -> Command {
+        let mut command = Command::new(self.options.binaries.join(binary));
+        command
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_NAME", binary)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_REGION", dynamodb::REGION)
+            .env("AWS_SECRET_ACCESS_KEY", "local");
+        command
     }
 
     /// Invokes a function by its name, as `cargo lambda invoke` does.
@@ -222,25 +235,6 @@ impl Drop for Stack {
     fn drop(&mut self) {
         self.guardian
             .end(self.services.iter_mut().chain(&mut self.instances));
-    }
-}
-
-/// What every stack begins with.
-struct Base {
-    template: Template,
-    port: u16,
-    logs: Logs,
-    guardian: Guardian,
-}
-
-impl Base {
-    fn begin(options: &Options) -> Result<Self> {
-        Ok(Self {
-            template: Template::read(&tools::workspace().join("template.yaml"))?,
-            port: options.port.map_or_else(free_port, wanted_port)?,
-            logs: Logs::begin(options.name)?,
-            guardian: Guardian::start()?,
-        })
     }
 }
 
@@ -371,7 +365,7 @@ impl Logs {
 }
 
 /// The log file of one program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Log(PathBuf);
 
 impl Log {
@@ -391,8 +385,12 @@ impl Log {
         &self.0
     }
 
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.path()).unwrap_or_default()
+    }
+
     pub(crate) fn last_line(&self) -> String {
-        let text = fs::read_to_string(self.path()).unwrap_or_default();
+        let text = self.text();
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
         last.unwrap_or("it wrote nothing").trim().to_owned()
     }

@@ -4,6 +4,7 @@ use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use tracing::Instrument;
 
 use crate::{Error, Result, auth::Authenticator, tables::Tokens};
 
@@ -41,12 +42,14 @@ where
             .request_id()
             .unwrap_or(&context.request_id)
             .to_owned();
-        let result = answer(&authenticator, &handler, payload).await;
-        Ok::<_, Infallible>(
-            result
-                .unwrap_or_else(Answer::error)
-                .with_request_id(request_id),
-        )
+        let span = tracing::info_span!("request", request_id, invocation_id = context.request_id);
+        // Boxed, because the compiler would else give up on how deep the futures are nested.
+        let answer = Box::pin(answer(&authenticator, &handler, payload));
+        let answer = answer
+            .map(|result| result.unwrap_or_else(Answer::error))
+            .instrument(span)
+            .await;
+        Ok::<_, Infallible>(answer.with_request_id(request_id))
     };
     lambda_runtime::run(service_fn(respond)).await
 }

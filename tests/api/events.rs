@@ -1,1 +1,95 @@
+//! The events in events/, which are what API Gateway and operators send, each to its function.
 
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, FUNCTIONS, stack, text};
+
+/// An event of events/, with a token in its place.
+fn event(function: &str, token: &str) -> Value {
+    let path = local::tools::workspace()
+        .join("events")
+        .join(format!("{function}.json"));
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text.replace("{token}", token)).expect("JSON")
+}
+
+#[test]
+fn there_is_one_event_for_each_function() {
+    let entries = fs::read_dir(local::tools::workspace().join("events")).expect("events/");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).into_string().expect("UTF-8"))
+        .collect();
+    let mut expected = FUNCTIONS.map(|function| format!("{function}.json"));
+    names.sort();
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn each_event_of_api_gateway_is_answered() {
+    let client = Client::new();
+    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
+    let invoke = |function: &str| {
+        let response = stack().invoke(function, &event(function, &client.token));
+        let response = response.expect("an answer");
+        let answer = Answer::of_function(&response);
+        assert_eq!(
+            answer.headers["x-request-id"], "JKJaXmPLvHcESHA=",
+            "API Gateway's id"
+        );
+        answer
+    };
+    assert_eq!(
+        invoke("get-group").group(200)["description"],
+        "World-renowned."
+    );
+    // The form is in base64, as API Gateway sends it.
+    assert_eq!(invoke("create-group").group(201)["name"], "Plaza Hotel");
+    assert_eq!(
+        invoke("update-group").group(200)["description"],
+        "The finest in New York."
+    );
+    assert_eq!(invoke("list-groups").page().0.len(), 2);
+    let answer = invoke("delete-group");
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    invoke("get-group").assert_error(404, "group_not_found", None);
+}
+
+#[test]
+fn each_event_of_an_operator_is_answered() {
+    let (issue, revoke) = (event("issue-token", ""), event("revoke-token", ""));
+    let issued = stack().invoke("issue-token", &issue).expect("a token");
+    assert_eq!(text(&issued["account_id"]), text(&issue["account_id"]));
+    let revoked = stack().invoke("revoke-token", &revoke).expect("a count");
+    assert!(revoked["revoked"].as_u64() >= Some(1), "{revoked}");
+}
+
+#[test]
+fn an_event_that_says_next_to_nothing_still_gets_an_answer_that_says_what_it_lacks() {
+    let nulls = json!({
+        "rawQueryString": null, "headers": null, "pathParameters": null, "body": null,
+        "isBase64Encoded": null, "requestContext": null,
+    });
+    for event in [json!({}), nulls] {
+        let response = stack().invoke("get-group", &event).expect("an answer");
+        Answer::of_function(&response).assert_error(401, "token_missing", None);
+    }
+}
+
+#[test]
+fn header_names_match_in_any_case() {
+    let client = Client::new();
+    let mut event = event("list-groups", &client.token);
+    let authorization = event["headers"]["authorization"].take();
+    event["headers"]["AUTHORIZATION"] = authorization;
+    event["headers"]
+        .as_object_mut()
+        .expect("headers")
+        .remove("authorization");
+    let response = stack().invoke("list-groups", &event).expect("an answer");
+    Answer::of_function(&response).page();
+}

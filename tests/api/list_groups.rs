@@ -2,7 +2,10 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::{create_group::contacts_of_bytes, support::Client};
+use crate::{
+    create_group::contacts_of_bytes,
+    support::{Answer, Client, stack},
+};
 
 /// Creates this many groups and gives their ids, newest first.
 fn create(client: &Client, count: usize) -> Vec<String> {
@@ -98,7 +101,7 @@ fn the_limit_is_1_to_100() {
         "",
         "ten",
         "10%20",
-        "٣",
+        "%D9%A3",
         "99999999999999999999",
     ] {
         client
@@ -278,19 +281,46 @@ fn an_answer_stays_below_what_lambda_carries() {
             .post(&json!({ "name": name.to_string(), "contacts": contacts }))
             .group(201);
     }
-    let answer = client.get("/v1/groups?limit=100");
-    let (ids, has_more) = answer.ids();
-    let escaped = serde_json::to_string(&answer.body).expect("JSON").len();
-    assert!(escaped < 6 * 1_024 * 1_024, "{escaped}");
+    // cargo-lambda's front can lose answers of this size, so the function gets its events directly.
+    let mut instance = stack().instance("list-groups", &[]).expect("an instance");
+    let mut list = |query: &str| {
+        let event = json!({
+            "rawQueryString": query,
+            "headers": { "authorization": format!("Bearer {}", client.token) },
+            "requestContext": { "requestId": "id" },
+        });
+        let response = instance.invoke(&event).expect("an answer");
+        assert!(
+            response.to_string().len() <= 6 * 1_024 * 1_024,
+            "what Lambda carries"
+        );
+        (
+            response.to_string().len(),
+            Answer::of_function(&response).ids(),
+        )
+    };
+    let (bytes, (ids, has_more)) = list("limit=100");
     assert!(has_more && ids.len() < 45, "{}", ids.len());
-    assert!(
-        escaped > 5 * 1_024 * 1_024,
-        "cut no earlier than needed: {escaped}"
-    );
-    for pages in [
-        walk_forward(&client, "limit=100"),
-        walk_backward(&client, "limit=100", "0000000000000000"),
+    assert!(bytes > 5_900_000, "cut no earlier than needed: {bytes}");
+    for (parameter, start) in [
+        ("starting_after", "zzzzzzzzzzzzzzzz"),
+        ("ending_before", "0000000000000000"),
     ] {
+        let (mut cursor, mut pages, mut has_more) = (start.to_owned(), Vec::new(), true);
+        while has_more {
+            let page;
+            (_, (page, has_more)) = list(&format!("limit=100&{parameter}={cursor}"));
+            let next = if parameter == "starting_after" {
+                page.last()
+            } else {
+                page.first()
+            };
+            cursor = next.expect("a page is not empty while more follow").clone();
+            pages.push(page);
+        }
+        if parameter == "ending_before" {
+            pages.reverse();
+        }
         let seen = pages.concat();
         assert_eq!(seen.len(), 45);
         assert!(seen.is_sorted_by(|a, b| a > b));

@@ -182,7 +182,7 @@ impl Client {
 
     pub fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json")];
-        self.send(method, path, &headers, &body.to_string())
+        self.send(method, path, &headers, body.to_string())
     }
 
     pub fn form(&self, method: &str, path: &str, body: &str) -> Answer {

@@ -1,0 +1,155 @@
+//! One instance of a function on a Runtime API of its own, for what the shared front cannot do:
+//! events as they are, answers of any size, and variables that differ from the template's.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{Guardian, Result, stack::Log};
+
+/// How long an invocation may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One running instance. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Instance {
+    process: Child,
+    events: Sender<Vec<u8>>,
+    answers: Receiver<Result<Vec<u8>, Vec<u8>>>,
+    log: Log,
+}
+
+impl Instance {
+    /// Runs `command` with a [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)
+    /// of its own.
+    pub(crate) fn start(guardian: &Guardian, log: &Log, command: &mut Command) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        let (events, next) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        let next = Arc::new(Mutex::new(next));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (next, answer) = (next.clone(), answer.clone());
+                thread::spawn(move || serve(&stream, &next, &answer));
+            }
+        });
+        command.env("AWS_LAMBDA_RUNTIME_API", address.to_string());
+        let process = guardian.spawn(log.receive(command)?)?;
+        Ok(Self {
+            process,
+            events,
+            answers,
+            log: log.clone(),
+        })
+    }
+
+    /// What all instances of the function have logged.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Invokes the function.
+    ///
+    /// # Errors
+    /// The function error as the runtime reports it, or one like it where the instance has ended or
+    /// gives no answer.
+    pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
+        let fault = |text: String| json!({ "errorType": "local", "errorMessage": text });
+        let parse = |bytes: Vec<u8>| {
+            serde_json::from_slice(&bytes)
+                .unwrap_or_else(|error| fault(format!("no JSON: {error}")))
+        };
+        self.events
+            .send(event.to_string().into_bytes())
+            .map_err(|error| fault(error.to_string()))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.answers.recv_timeout(Duration::from_millis(50)) {
+                Ok(answer) => return answer.map(parse).map_err(parse),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(_) => return Err(fault("the function does not answer".to_owned())),
+            }
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Err(fault(format!("the function ended ({status})")));
+            }
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Serves one connection until one of the two ends is gone.
+fn serve(
+    stream: &TcpStream,
+    next: &Mutex<Receiver<Vec<u8>>>,
+    answer: &Sender<Result<Vec<u8>, Vec<u8>>>,
+) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut writer = stream;
+    loop {
+        let (path, body) = request(&mut reader)?;
+        let reply = if path.ends_with("/invocation/next") {
+            let event = next
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .recv()
+                .ok()?;
+            let head = "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: invocation\r\n\
+                lambda-runtime-deadline-ms: 99999999999999\r\n\
+                lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:0:function:local\r\n";
+            [
+                format!("{head}content-length: {}\r\n\r\n", event.len()).into_bytes(),
+                event,
+            ]
+            .concat()
+        } else {
+            answer
+                .send(if path.ends_with("/response") {
+                    Ok(body)
+                } else {
+                    Err(body)
+                })
+                .ok()?;
+            b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_vec()
+        };
+        writer.write_all(&reply).ok()?;
+    }
+}
+
+/// The path and the body of the next request.
+fn request(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+    let mut line = || {
+        let mut line = String::new();
+        (reader.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
+    };
+    let path = line()?.split(' ').nth(1)?.to_owned();
+    let mut length = 0;
+    loop {
+        let header = line()?;
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((path, body))
+}
