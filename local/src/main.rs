@@ -318,7 +318,8 @@ fn welcome(stack: &Stack, token: &str, token_file: &Path, data_dir: Option<&Path
     let authorization = format!("-H \"Authorization: Bearer {token}\"");
     println!(
         r#"
-The groups API answers at {url}. Its data are {data}. Ctrl-C stops it.
+The groups API answers at {url}. Ctrl-C stops it.
+Its data are {data}; its DynamoDB is {dynamodb}.
 
 A token of the account "{account}" (also in {file}):
 {token}
@@ -344,6 +345,7 @@ curl -X DELETE {url}/v1/groups/{id} \
   {authorization}
 "#,
         account = ACCOUNT_ID,
+        dynamodb = stack.dynamodb().endpoint(),
         file = token_file.display(),
     );
 }
