@@ -17,11 +17,10 @@ use crate::{
 /// The variable that names an endpoint that is there already, as the SDKs have it.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-/// The region that functions and requests name; DynamoDB Local keeps one set of tables for each.
+/// The region that functions and requests name.
 pub const REGION: &str = "us-east-1";
 
-/// The access key that functions and requests name; DynamoDB Local takes any letters and digits,
-/// and keeps one set of tables for each.
+/// The access key that functions and requests name; DynamoDB Local takes any letters and digits.
 pub const ACCESS_KEY: &str = "local";
 
 /// How long DynamoDB may take to start answering.
@@ -114,7 +113,7 @@ impl DynamoDb {
     }
 
     fn send(&self, target: &str, input: &Value) -> Result<Value> {
-        // DynamoDB Local wants the form of a signature, and reads the key and the region out of it.
+        // DynamoDB Local wants the form of a signature.
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request, \
              SignedHeaders=host, Signature=0"

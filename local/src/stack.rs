@@ -66,7 +66,13 @@ impl Stack {
         let guardian = Guardian::start()?;
         let mut services = Vec::new();
         let dynamodb = match DynamoDb::from_env() {
-            Some(dynamodb) => dynamodb,
+            Some(dynamodb) => {
+                dynamodb.call("ListTables", &json!({})).map_err(|error| {
+                    let name = dynamodb::ENDPOINT_URL;
+                    format!("{error}. {name} names it: start it there, or unset the variable and one is started")
+                })?;
+                dynamodb
+            }
             None => {
                 let local = DynamoDbLocal::fetch()?;
                 let log = logs.of("dynamodb-local");

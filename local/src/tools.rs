@@ -126,7 +126,8 @@ impl DynamoDbLocal {
             .arg("--enable-native-access=ALL-UNNAMED")
             .args(["-cp", &format!("{jars}/.jgo/jars/*:{jars}/.jgo/modules/*")])
             .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
-            .args(["-port", &port.to_string(), "-disableTelemetry"]);
+            // One set of tables, whatever key and region a client names.
+            .args(["-port", &port.to_string(), "-sharedDb", "-disableTelemetry"]);
         command
     }
 }

@@ -278,5 +278,5 @@ fn no_network_is_one_clear_line() {
 fn a_dynamodb_that_does_not_answer_is_one_clear_line() {
     let mut command = local(&["--", "true"]);
     command.env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9");
-    assert_refused(&run(&mut command), &["http://127.0.0.1:9"]);
+    assert_refused(&run(&mut command), &["http://127.0.0.1:9", "unset"]);
 }
