@@ -8,11 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    Guardian, Result, Template,
-    stack::{self, Log},
-    tools::DynamoDbLocal,
-};
+use crate::{Guardian, Result, Template, logs::Log, tools::DynamoDbLocal};
 
 /// The variable that names an endpoint that is there already, as the SDKs have it.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
@@ -48,7 +44,7 @@ impl DynamoDb {
     pub fn at(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            http: stack::http(PATIENCE),
+            http: http(PATIENCE),
         }
     }
 
@@ -160,4 +156,14 @@ impl DynamoDb {
         }
         Ok(())
     }
+}
+
+/// An HTTP client that takes every status for an answer and goes where it is told.
+pub(crate) fn http(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(timeout))
+        .proxy(None)
+        .build()
+        .into()
 }

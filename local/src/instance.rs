@@ -15,7 +15,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Guardian, Result, stack::Log};
+use crate::{Guardian, Result, logs::Log};
 
 /// How long an invocation may take.
 const PATIENCE: Duration = Duration::from_secs(30);

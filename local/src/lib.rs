@@ -8,6 +8,7 @@
 pub mod dynamodb;
 pub mod guardian;
 pub mod instance;
+mod logs;
 pub mod sample;
 pub mod stack;
 pub mod template;

@@ -1,10 +1,9 @@
 //! The stack that `cargo local` and the tests run the functions on.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     net::{Shutdown, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command},
     thread,
     time::{Duration, Instant},
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     DynamoDb, Guardian, Instance, Result, Template, dynamodb,
+    logs::{Log, Logs},
     template::Function,
     tools::{self, DynamoDbLocal},
 };
@@ -100,7 +100,7 @@ impl Stack {
             services,
             guardian,
             logs,
-            http: http(PATIENCE),
+            http: dynamodb::http(PATIENCE),
         };
         stack.start_functions()?;
         Ok(stack)
@@ -231,7 +231,7 @@ impl Stack {
             let status = process.try_wait().ok().flatten()?;
             Some(format!(
                 "a process of the stack ended ({status}); its log is in {}",
-                self.logs.0.display()
+                self.logs.dir().display()
             ))
         })
     }
@@ -339,65 +339,4 @@ fn free_port() -> Result<u16> {
     listener
         .map(|address| address.port())
         .map_err(|error| format!("no free port: {error}"))
-}
-
-/// An HTTP client that takes every status for an answer and goes where it is told.
-pub(crate) fn http(timeout: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(timeout))
-        .proxy(None)
-        .build()
-        .into()
-}
-
-/// The directory of the logs of one stack.
-#[derive(Debug)]
-struct Logs(PathBuf);
-
-impl Logs {
-    /// Makes an empty directory for the logs of the stack `name`.
-    fn begin(name: &str) -> Result<Self> {
-        let dir = tools::home()?.join("logs").join(name);
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir)
-            .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
-        Ok(Self(dir))
-    }
-
-    fn of(&self, program: &str) -> Log {
-        Log(self.0.join(format!("{program}.log")))
-    }
-}
-
-/// The log file of one program.
-#[derive(Clone, Debug)]
-pub(crate) struct Log(PathBuf);
-
-impl Log {
-    /// Has `command` write here, behind what its other instances have written.
-    pub(crate) fn receive<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
-        let fault = |error: io::Error| format!("cannot write {}: {error}", self.path().display());
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(self.path())
-            .map_err(fault)?;
-        let same = file.try_clone().map_err(fault)?;
-        Ok(command.stdout(file).stderr(same))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn text(&self) -> String {
-        fs::read_to_string(self.path()).unwrap_or_default()
-    }
-
-    pub(crate) fn last_line(&self) -> String {
-        let text = self.text();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        last.unwrap_or("it wrote nothing").trim().to_owned()
-    }
 }
