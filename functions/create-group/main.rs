@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 }
 
 async fn create_group(groups: &Groups, request: Request) -> Result<Answer> {
-    let group = Group::create(NewGroup::parse(request.body()?)?);
+    let group = Group::create(NewGroup::parse(request.body()?.members()?)?);
     groups.create(request.caller(), &group).await?;
     Answer::created(&group)
 }

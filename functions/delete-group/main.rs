@@ -18,8 +18,9 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 async fn delete_group(groups: &Groups, request: Request) -> Result<Answer> {
     request.no_query()?;
+    let if_match = request.if_match()?;
     groups
-        .delete(request.caller(), &request.group_id()?)
+        .delete(request.caller(), &request.group_id()?, &if_match)
         .await?;
     Ok(Answer::no_content())
 }

@@ -18,6 +18,10 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 async fn get_group(groups: &Groups, request: Request) -> Result<Answer> {
     request.no_query()?;
+    let has_already = request.if_none_match()?;
     let group = groups.get(request.caller(), &request.group_id()?).await?;
+    if has_already(group.version()) {
+        return Ok(Answer::not_modified(group.version()));
+    }
     Answer::group(&group)
 }

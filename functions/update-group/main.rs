@@ -18,9 +18,11 @@ async fn main() -> Result<(), lambda_http::Error> {
 }
 
 async fn update_group(groups: &Groups, request: Request) -> Result<Answer> {
-    let changes = GroupChanges::parse(request.body()?)?;
+    let body = request.body()?;
+    let if_match = request.if_match()?;
+    let changes = GroupChanges::parse(body.members()?)?;
     let group = groups
-        .update(request.caller(), &request.group_id()?, changes)
+        .update(request.caller(), &request.group_id()?, changes, &if_match)
         .await?;
     Answer::group(&group)
 }

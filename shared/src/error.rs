@@ -71,6 +71,10 @@ pub enum Error {
     #[error("There is no such group. Check the id, which is case-sensitive.")]
     GroupNotFound,
 
+    /// The group has moved on from the version that the request depends on.
+    #[error("The group is not in a version that If-Match names. Retrieve it, and use its ETag.")]
+    PreconditionFailed,
+
     /// The body is larger than a body may be.
     #[error(
         "The body is larger than {} bytes. Send less.",
@@ -110,6 +114,7 @@ impl Error {
             Error::TokenMalformed => "token_malformed",
             Error::TokenInvalid => "token_invalid",
             Error::GroupNotFound => "group_not_found",
+            Error::PreconditionFailed => "precondition_failed",
             Error::BodyTooLarge => "body_too_large",
             Error::MediaTypeNotSupported => "media_type_not_supported",
             Error::Internal(_) => "internal",

@@ -9,6 +9,7 @@ use tracing::Instrument;
 use crate::{Error, Result, auth::Authenticator, tables::Tokens};
 
 mod answer;
+mod etag;
 mod event;
 mod form;
 mod json;
@@ -17,7 +18,7 @@ mod urlencoded;
 
 pub use answer::Answer;
 pub use json::parse as parse_json;
-pub use request::{MAX_BODY_BYTES, Request};
+pub use request::{Body, MAX_BODY_BYTES, Request};
 
 use event::Event;
 

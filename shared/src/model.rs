@@ -12,6 +12,7 @@ pub mod page;
 pub mod text;
 pub mod timestamp;
 pub mod token;
+pub mod version;
 
 pub use account::AccountId;
 pub use contact::Contact;
@@ -20,3 +21,4 @@ pub use id::Id;
 pub use page::{Cursor, ListQuery, Page};
 pub use timestamp::Timestamp;
 pub use token::{NewToken, Revocation, Token};
+pub use version::{IfMatch, Version};

@@ -108,16 +108,7 @@ where
     let unavailable = match &error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
-        SdkError::ServiceError(service) => matches!(
-            service.err().code(),
-            Some(
-                "InternalServerError"
-                    | "ProvisionedThroughputExceededException"
-                    | "RequestLimitExceeded"
-                    | "ServiceUnavailable"
-                    | "ThrottlingException"
-            )
-        ),
+        SdkError::ServiceError(service) => is_unavailable(service.err()),
         _ => false,
     };
     if unavailable {
@@ -125,4 +116,30 @@ where
     } else {
         Error::Internal(error.into())
     }
+}
+
+/// What an error that DynamoDB answered with means.
+fn service_failure<E>(error: E) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let unavailable = is_unavailable(&error);
+    if unavailable {
+        Error::Unavailable(error.into())
+    } else {
+        Error::Internal(error.into())
+    }
+}
+
+fn is_unavailable(error: &impl ProvideErrorMetadata) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            "InternalServerError"
+                | "ProvisionedThroughputExceededException"
+                | "RequestLimitExceeded"
+                | "ServiceUnavailable"
+                | "ThrottlingException"
+        )
+    )
 }

@@ -6,6 +6,7 @@ mod support;
 mod authentication;
 mod create_group;
 mod delete_group;
+mod etags;
 mod events;
 mod faults;
 mod get_group;

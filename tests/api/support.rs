@@ -279,7 +279,12 @@ impl Answer {
             header("x-request-id").is_some_and(|id| !id.is_empty()),
             "{self:?}"
         );
-        assert_eq!(header("cache-control"), Some("no-store"), "{self:?}");
+        let cache = if header("etag").is_some() {
+            "private, no-cache"
+        } else {
+            "no-store"
+        };
+        assert_eq!(header("cache-control"), Some(cache), "{self:?}");
         self
     }
 

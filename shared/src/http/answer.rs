@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Error, Result,
-    model::{Group, Page},
+    model::{Group, Page, Version},
     telemetry,
 };
 
@@ -40,20 +40,32 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// 200 with a group.
+    /// 200 with a group and its ETag.
     ///
     /// # Errors
     /// `internal`, should the group not become JSON.
     pub fn group(group: &Group) -> Result<Self> {
-        Self::json(200, group)
+        Ok(Self::json(200, group)?.tagged(group.version()))
     }
 
-    /// 201 with a group that was created.
+    /// 201 with a group that was created, and its ETag.
     ///
     /// # Errors
     /// `internal`, should the group not become JSON.
     pub fn created(group: &Group) -> Result<Self> {
-        Ok(Self::json(201, group)?.with("location", format!("/v1/groups/{}", group.id())))
+        let location = format!("/v1/groups/{}", group.id());
+        Ok(Self::json(201, group)?
+            .tagged(group.version())
+            .with("location", location))
+    }
+
+    /// 304 for a group that the client has in this version already.
+    pub fn not_modified(version: &Version) -> Self {
+        Self {
+            status_code: 304,
+            ..Self::no_content()
+        }
+        .tagged(version)
     }
 
     /// 200 with a page of groups.
@@ -119,6 +131,12 @@ impl Answer {
         self.with("x-request-id", request_id)
     }
 
+    /// With an ETag, a client may keep the answer and ask whether it still holds.
+    fn tagged(self, version: &Version) -> Self {
+        self.with("etag", version.etag())
+            .with("cache-control", "private, no-cache".to_owned())
+    }
+
     fn json(status_code: u16, body: &impl Serialize) -> Result<Self> {
         let body = serde_json::to_string(body).map_err(Error::internal)?;
         let answer = Self {
@@ -157,6 +175,7 @@ fn status(error: &Error) -> u16 {
         | Error::TokenMalformed => 400,
         Error::TokenMissing | Error::TokenInvalid => 401,
         Error::GroupNotFound => 404,
+        Error::PreconditionFailed => 412,
         Error::BodyTooLarge => 413,
         Error::MediaTypeNotSupported => 415,
         Error::Internal(_) => 500,

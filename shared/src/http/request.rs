@@ -5,8 +5,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     Error, Result,
     auth::Caller,
-    http::{event::Event, form, json, urlencoded},
-    model::{Id, input::Value},
+    http::{etag::Tags, event::Event, form, json, urlencoded},
+    model::{Id, IfMatch, Version, input::Value},
 };
 
 /// The largest body, in bytes: 1 MiB.
@@ -29,28 +29,40 @@ impl Request {
         &self.caller
     }
 
-    /// What the body gives, for an endpoint that takes a body and no query. No body, or an empty
-    /// one, gives nothing.
+    /// The body, for an endpoint that takes one and no query.
     ///
     /// # Errors
-    /// In this order: `media_type_not_supported`, `body_too_large`, `unknown` for a query parameter,
-    /// `malformed_body`, and `invalid` for a body that is no object.
-    pub fn body(&self) -> Result<Vec<(String, Value)>> {
+    /// In this order: `media_type_not_supported`, `body_too_large`, and `unknown` for a query
+    /// parameter.
+    pub fn body(&self) -> Result<Body> {
         let media_type = self.media_type()?;
-        let body = self.body_bytes()?;
+        let bytes = self.body_bytes()?;
         self.no_query()?;
-        match media_type {
-            None => Ok(Vec::new()),
-            _ if body.is_empty() => Ok(Vec::new()),
-            Some(MediaType::Form) => form::parse(&body),
-            Some(MediaType::Json) => match json::parse(&body)? {
-                Value::Object(members) => Ok(members),
-                _ => Err(Error::Invalid {
-                    param: None,
-                    reason: "The body must be a JSON object".to_owned(),
-                }),
-            },
+        Ok(Body { media_type, bytes })
+    }
+
+    /// What `If-Match` makes a write depend on.
+    ///
+    /// # Errors
+    /// `invalid` where it is malformed.
+    pub fn if_match(&self) -> Result<IfMatch> {
+        match self.event.header("if-match") {
+            Some(value) => Tags::parse("If-Match", value)?.if_match(),
+            None => Ok(IfMatch::Any),
         }
+    }
+
+    /// Whether `If-None-Match` says that the client has this version already; it is read before
+    /// anything is looked up, so that a malformed one is told first.
+    ///
+    /// # Errors
+    /// `invalid` where it is malformed.
+    pub fn if_none_match(&self) -> Result<impl Fn(&Version) -> bool> {
+        let value = self.event.header("if-none-match");
+        let tags = value
+            .map(|value| Tags::parse("If-None-Match", value))
+            .transpose()?;
+        Ok(move |version: &Version| tags.as_ref().is_some_and(|tags| tags.include(version)))
     }
 
     /// The parameters of the query, decoded, in the order in which they came.
@@ -126,7 +138,36 @@ impl Request {
     }
 }
 
+/// A body that has come whole and in a media type that we take, and is not yet read.
+#[derive(Debug)]
+pub struct Body {
+    media_type: Option<MediaType>,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    /// What the body gives. No body, or an empty one, gives nothing.
+    ///
+    /// # Errors
+    /// `malformed_body`, and `invalid` for a body that is no object.
+    pub fn members(&self) -> Result<Vec<(String, Value)>> {
+        match self.media_type {
+            None => Ok(Vec::new()),
+            _ if self.bytes.is_empty() => Ok(Vec::new()),
+            Some(MediaType::Form) => form::parse(&self.bytes),
+            Some(MediaType::Json) => match json::parse(&self.bytes)? {
+                Value::Object(members) => Ok(members),
+                _ => Err(Error::Invalid {
+                    param: None,
+                    reason: "The body must be a JSON object".to_owned(),
+                }),
+            },
+        }
+    }
+}
+
 /// The media types of bodies that we take.
+#[derive(Clone, Copy, Debug)]
 enum MediaType {
     Json,
     Form,

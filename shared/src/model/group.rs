@@ -10,12 +10,15 @@ use crate::{
         input::{Field, Members, Value},
         text::{self, DESCRIPTION, NAME},
         timestamp::Timestamp,
+        version::Version,
     },
 };
 
 /// A group. Serialized it has exactly these members, in this order, always all of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
+    #[serde(skip)]
+    pub(crate) version: Version,
     pub(crate) id: Id,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
@@ -30,6 +33,7 @@ impl Group {
     /// The group that `new` asks for, created now, with a conversation of its own.
     pub fn create(new: NewGroup) -> Self {
         Self {
+            version: Version::new(),
             id: Id::new(),
             name: new.name,
             description: new.description,
@@ -44,6 +48,11 @@ impl Group {
     /// The group's id.
     pub fn id(&self) -> &Id {
         &self.id
+    }
+
+    /// The version that this is of the group.
+    pub fn version(&self) -> &Version {
+        &self.version
     }
 }
 

@@ -1,38 +1,24 @@
 //! The table of groups.
-//!
-//! | attribute | type | |
-//! |---|---|---|
-//! | `account_id` | S | partition key: the account that owns the group |
-//! | `id` | S | sort key; ids sort by time of creation |
-//! | `account_state` | S | `<account_id>#active` or `<account_id>#archived` |
-//! | `name`, `conversation_id` | S | |
-//! | `description`, `avatar_url` | S | absent where null |
-//! | `contacts` | S | JSON: the array that we answer, without the members that are null |
-//! | `created_at` | N | Unix seconds |
-//! | `archived_at` | N | Unix seconds; absent where not archived |
-//!
-//! The contacts are one string because they are read and written whole, and a contact that is only
-//! a username then takes 16 bytes of paid storage and not 145. The index `by-state`
-//! (`account_state`, `id`; all attributes) lists the groups of one state.
-
-use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    types::{AttributeValue, ReturnValue},
+    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
-use super::{MissingVariable, failure, variable};
+use super::{MissingVariable, failure, service_failure, variable};
 use crate::{
     Error, Result,
     auth::Caller,
-    model::{
-        AccountId, Change, Contact, Cursor, Group, GroupChanges, Id, ListQuery, Page, Timestamp,
-    },
+    model::{Cursor, Group, GroupChanges, Id, IfMatch, ListQuery, Page, Version},
 };
+
+mod expression;
+mod item;
+
+use expression::Expression;
+use item::{Item, account_state, group, key};
 
 const INDEX_BY_STATE: &str = "by-state";
 
@@ -146,191 +132,89 @@ impl Groups {
     /// gives the group as it then is.
     ///
     /// # Errors
-    /// `group_not_found`; `unavailable` or `internal` where the table cannot be written.
-    pub async fn update(&self, caller: &Caller, id: &Id, changes: GroupChanges) -> Result<Group> {
+    /// `group_not_found`; `precondition_failed` where the group has moved on; `unavailable` or
+    /// `internal` where the table cannot be written.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        id: &Id,
+        changes: GroupChanges,
+        if_match: &IfMatch,
+    ) -> Result<Group> {
         if changes.is_empty() {
-            return self.get(caller, id).await;
+            let group = self.get(caller, id).await?;
+            let holds = if_match.holds_for(&group.version);
+            return if holds {
+                Ok(group)
+            } else {
+                Err(Error::PreconditionFailed)
+            };
         }
-        let Expression {
-            text,
-            names,
-            values,
-        } = Expression::new(caller.account_id(), changes)?;
-        let write = self
+        let version = Version::new();
+        let mut write = Expression::new(caller.account_id(), changes, &version)?;
+        let condition = write.condition(if_match);
+        let written = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(caller, id)))
-            .condition_expression("attribute_exists(id)")
-            .update_expression(text)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values(ReturnValue::AllNew);
-        let written = write.send().await.map_err(|error| match &error {
-            SdkError::ServiceError(service)
-                if service.err().is_conditional_check_failed_exception() =>
-            {
-                Error::GroupNotFound
-            }
-            _ => failure(error),
-        })?;
-        group(written.attributes.unwrap_or_default())
+            .condition_expression(condition)
+            .update_expression(write.text)
+            .set_expression_attribute_names(Some(write.names))
+            .set_expression_attribute_values(Some(write.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match written {
+            Ok(written) => group(written.attributes.unwrap_or_default()),
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(failed) => {
+                    let found = group(failed.item.ok_or(Error::GroupNotFound)?)?;
+                    // This version is in no other write than ours: an earlier attempt of it got
+                    // through, and its answer got lost.
+                    let ours = found.version == version;
+                    if ours {
+                        Ok(found)
+                    } else {
+                        Err(Error::PreconditionFailed)
+                    }
+                }
+                error => Err(service_failure(error)),
+            },
+            Err(error) => Err(failure(error)),
+        }
     }
 
     /// Deletes one of the caller's groups for ever.
     ///
     /// # Errors
-    /// `group_not_found`; `unavailable` or `internal` where the table cannot be written.
-    pub async fn delete(&self, caller: &Caller, id: &Id) -> Result<()> {
-        let write = self
+    /// `group_not_found`; `precondition_failed` where the group has moved on; `unavailable` or
+    /// `internal` where the table cannot be written.
+    pub async fn delete(&self, caller: &Caller, id: &Id, if_match: &IfMatch) -> Result<()> {
+        let mut write = Expression::default();
+        let condition = write.condition(if_match);
+        let deleted = self
             .client
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key(caller, id)))
-            .condition_expression("attribute_exists(id)");
-        write
+            .condition_expression(condition)
+            .set_expression_attribute_names((!write.names.is_empty()).then_some(write.names))
+            .set_expression_attribute_values((!write.values.is_empty()).then_some(write.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| match &error {
-                SdkError::ServiceError(service)
-                    if service.err().is_conditional_check_failed_exception() =>
-                {
-                    Error::GroupNotFound
-                }
-                _ => failure(error),
-            })
-    }
-}
-
-/// A group as the table holds it.
-#[derive(Deserialize, Serialize)]
-struct Item {
-    account_id: AccountId,
-    id: Id,
-    account_state: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    avatar_url: Option<String>,
-    conversation_id: Id,
-    contacts: String,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    archived_at: Option<Timestamp>,
-}
-
-impl Item {
-    fn new(account: &AccountId, group: &Group) -> Result<Self> {
-        let group = group.clone();
-        Ok(Self {
-            account_id: account.clone(),
-            account_state: account_state(account, group.archived_at.is_some()),
-            contacts: stored_contacts(&group.contacts)?,
-            id: group.id,
-            name: group.name,
-            description: group.description,
-            avatar_url: group.avatar_url,
-            conversation_id: group.conversation_id,
-            created_at: group.created_at,
-            archived_at: group.archived_at,
-        })
-    }
-}
-
-/// The group that an item of the table holds.
-fn group(item: HashMap<String, AttributeValue>) -> Result<Group> {
-    let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
-    Ok(Group {
-        id: item.id,
-        name: item.name,
-        description: item.description,
-        avatar_url: item.avatar_url,
-        conversation_id: item.conversation_id,
-        contacts: serde_json::from_str(&item.contacts).map_err(Error::internal)?,
-        created_at: item.created_at,
-        archived_at: item.archived_at,
-    })
-}
-
-fn key(caller: &Caller, id: &Id) -> HashMap<String, AttributeValue> {
-    HashMap::from([
-        (
-            "account_id".to_owned(),
-            AttributeValue::S(caller.account_id().to_string()),
-        ),
-        ("id".to_owned(), AttributeValue::S(id.to_string())),
-    ])
-}
-
-/// The partition of the index: an account id holds no `#`, so the two never run together.
-fn account_state(account: &AccountId, archived: bool) -> String {
-    format!("{account}#{}", if archived { "archived" } else { "active" })
-}
-
-fn stored_contacts(contacts: &[Contact]) -> Result<String> {
-    let mut json = serde_json::to_value(contacts).map_err(Error::internal)?;
-    for contact in json.as_array_mut().into_iter().flatten() {
-        contact
-            .as_object_mut()
-            .into_iter()
-            .for_each(|members| members.retain(|_, value| *value != Json::Null));
-    }
-    Ok(json.to_string())
-}
-
-/// An update expression with its names and values.
-#[derive(Default)]
-struct Expression {
-    text: String,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-impl Expression {
-    /// The expression that makes `changes` to a group of `account`.
-    fn new(account: &AccountId, changes: GroupChanges) -> Result<Self> {
-        let string = AttributeValue::S;
-        let contacts = match changes.contacts {
-            Change::Keep => Change::Keep,
-            Change::Clear => Change::Set(stored_contacts(&[])?),
-            Change::Set(contacts) => Change::Set(stored_contacts(&contacts)?),
-        };
-        let state = match changes.archived_at {
-            Change::Keep => Change::Keep,
-            Change::Clear => Change::Set(account_state(account, false)),
-            Change::Set(_) => Change::Set(account_state(account, true)),
-        };
-        let (mut set, mut remove) = (Vec::new(), Vec::new());
-        let mut expression = Self::default();
-        for (name, change) in [
-            ("name", changes.name.map(string)),
-            ("description", changes.description.map(string)),
-            ("avatar_url", changes.avatar_url.map(string)),
-            ("contacts", contacts.map(string)),
-            (
-                "archived_at",
-                changes
-                    .archived_at
-                    .map(|at| AttributeValue::N(at.seconds().to_string())),
-            ),
-            ("account_state", state.map(string)),
-        ] {
-            match change {
-                Change::Keep => continue,
-                Change::Clear => remove.push(format!("#{name}")),
-                Change::Set(value) => {
-                    set.push(format!("#{name} = :{name}"));
-                    expression.values.insert(format!(":{name}"), value);
-                }
-            }
-            expression.names.insert(format!("#{name}"), name.to_owned());
+            .await;
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                DeleteItemError::ConditionalCheckFailedException(failed) => match failed.item {
+                    Some(_) => Err(Error::PreconditionFailed),
+                    None => Err(Error::GroupNotFound),
+                },
+                error => Err(service_failure(error)),
+            },
+            Err(error) => Err(failure(error)),
         }
-        let clauses = [("SET", set), ("REMOVE", remove)];
-        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
-        let clauses = clauses.map(|(keyword, parts)| format!("{keyword} {}", parts.join(", ")));
-        expression.text = clauses.collect::<Vec<_>>().join(" ");
-        Ok(expression)
     }
 }
