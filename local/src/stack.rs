@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     DynamoDb, Guardian, Instance, Result, Template, dynamodb,
     logs::{Log, Logs},
-    template::Function,
+    template::{Function, Route},
     tools::{self, DynamoDbLocal},
 };
 
@@ -140,11 +140,17 @@ impl Stack {
 
     fn start_instance(&self, function: &Function) -> Result<Child> {
         let name = &function.binary;
+        // cargo-lambda gives what no route takes to a function of this name.
+        let is_default = function.routes.iter().any(Route::is_default);
+        let front_name = if is_default { "_" } else { name };
         let mut command = self.command(name);
         command
             .envs(&function.environment)
             .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint())
-            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{name}", self.url));
+            .env(
+                "AWS_LAMBDA_RUNTIME_API",
+                format!("{}/.rt/{front_name}", self.url),
+            );
         if !self.options.log_to_terminal {
             self.logs.of(name).receive(&mut command)?;
         }
@@ -250,7 +256,7 @@ fn front(guardian: &Guardian, log: &Log, port: u16, functions: &[Function]) -> R
     let router = tools::home()?.join(format!("router-{port}.toml"));
     let mut routes = String::new();
     for function in functions {
-        for route in &function.routes {
+        for route in function.routes.iter().filter(|route| !route.is_default()) {
             routes += &format!(
                 "[[watch.router]]\npath = {:?}\nmethods = [{:?}]\nfunction = {:?}\n",
                 route.path, route.method, function.binary

@@ -25,10 +25,17 @@ pub struct Function {
 /// A route of the HTTP API.
 #[derive(Debug)]
 pub struct Route {
-    /// The method.
+    /// The method; empty for the default route.
     pub method: String,
-    /// The path, with its parameters in braces.
+    /// The path, with its parameters in braces; empty for the default route.
     pub path: String,
+}
+
+impl Route {
+    /// Whether the route takes what no other does.
+    pub fn is_default(&self) -> bool {
+        self.path.is_empty()
+    }
 }
 
 impl Template {

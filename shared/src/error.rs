@@ -67,6 +67,17 @@ pub enum Error {
     #[error("The token is unknown, revoked or expired. Use one that is in force.")]
     TokenInvalid,
 
+    /// No endpoint has such a path.
+    #[error("There is no such path. Groups are at `/v1/groups` and `/v1/groups/{{id}}`.")]
+    PathNotFound,
+
+    /// The path is an endpoint's, but the method is none of its.
+    #[error("The method is not allowed here. Allowed: {allow}.")]
+    MethodNotAllowed {
+        /// The methods that are, as the `Allow` header lists them.
+        allow: &'static str,
+    },
+
     /// The caller's account has no such group.
     #[error("There is no such group. Check the id, which is case-sensitive.")]
     GroupNotFound,
@@ -113,6 +124,8 @@ impl Error {
             Error::TokenMissing => "token_missing",
             Error::TokenMalformed => "token_malformed",
             Error::TokenInvalid => "token_invalid",
+            Error::PathNotFound => "path_not_found",
+            Error::MethodNotAllowed { .. } => "method_not_allowed",
             Error::GroupNotFound => "group_not_found",
             Error::PreconditionFailed => "precondition_failed",
             Error::BodyTooLarge => "body_too_large",

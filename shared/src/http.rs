@@ -18,7 +18,7 @@ mod urlencoded;
 
 pub use answer::Answer;
 pub use json::parse as parse_json;
-pub use request::{Body, MAX_BODY_BYTES, Request};
+pub use request::{Body, MAX_BODY_BYTES, Request, UnroutedRequest};
 
 use event::Event;
 
@@ -51,6 +51,25 @@ where
             .instrument(span)
             .await;
         Ok::<_, Infallible>(answer.with_request_id(request_id))
+    };
+    lambda_runtime::run(service_fn(respond)).await
+}
+
+/// Serves the requests that no route takes, for which `handler` only has to say what is wrong. They
+/// have no caller: what is nowhere is told to anybody.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_unrouted(
+    handler: fn(&UnroutedRequest) -> Error,
+) -> Result<(), lambda_http::Error> {
+    let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
+        let request_id = payload
+            .request_id()
+            .unwrap_or(&context.request_id)
+            .to_owned();
+        let error = handler(&UnroutedRequest(payload));
+        Ok::<_, Infallible>(Answer::error(error).with_request_id(request_id))
     };
     lambda_runtime::run(service_fn(respond)).await
 }

@@ -57,6 +57,11 @@ fn each_event_of_api_gateway_is_answered() {
     let answer = invoke("delete-group");
     assert_eq!((answer.status, answer.body.as_str()), (204, ""));
     invoke("get-group").assert_error(404, "group_not_found", None);
+    let mut fallback = stack().instance("fallback", &[]).expect("an instance");
+    let response = fallback
+        .invoke(&event("fallback", &client.token))
+        .expect("an answer");
+    Answer::of_function(&response).assert_error(404, "path_not_found", None);
 }
 
 #[test]

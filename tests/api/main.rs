@@ -8,6 +8,7 @@ mod create_group;
 mod delete_group;
 mod etags;
 mod events;
+mod fallback;
 mod faults;
 mod get_group;
 mod init;

@@ -121,6 +121,7 @@ impl Answer {
                 "www-authenticate",
                 format!(r#"{CHALLENGE}, error="invalid_token""#),
             ),
+            Error::MethodNotAllowed { allow } => answer.with("allow", allow.to_owned()),
             Error::Unavailable(_) => answer.with("retry-after", RETRY_AFTER_SECONDS.to_owned()),
             _ => answer,
         }
@@ -174,7 +175,8 @@ fn status(error: &Error) -> u16 {
         | Error::Invalid { .. }
         | Error::TokenMalformed => 400,
         Error::TokenMissing | Error::TokenInvalid => 401,
-        Error::GroupNotFound => 404,
+        Error::PathNotFound | Error::GroupNotFound => 404,
+        Error::MethodNotAllowed { .. } => 405,
         Error::PreconditionFailed => 412,
         Error::BodyTooLarge => 413,
         Error::MediaTypeNotSupported => 415,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Event {
+    raw_path: Option<String>,
     raw_query_string: Option<String>,
     /// Headers by name; API Gateway makes names lower case and joins repeated ones with commas.
     headers: Option<HashMap<String, String>>,
@@ -25,6 +26,7 @@ pub(crate) struct Event {
 #[serde(default, rename_all = "camelCase")]
 struct RequestContext {
     request_id: Option<String>,
+    stage: Option<String>,
 }
 
 impl Event {
@@ -34,6 +36,22 @@ impl Event {
         let mut headers = self.headers.iter().flatten();
         let (_, value) = headers.find(|(given, _)| given.eq_ignore_ascii_case(name))?;
         Some(value)
+    }
+
+    /// The path, decoded, and without the stage that API Gateway puts before it where the stage is
+    /// not `$default`.
+    pub(crate) fn path(&self) -> &str {
+        let path = self.raw_path.as_deref().unwrap_or_default();
+        let stage = self
+            .request_context
+            .as_ref()
+            .and_then(|context| context.stage.as_deref());
+        let in_stage = path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_prefix(stage?));
+        in_stage
+            .filter(|path| path.starts_with('/'))
+            .unwrap_or(path)
     }
 
     /// The query as it came, without its question mark.

@@ -138,6 +138,17 @@ impl Request {
     }
 }
 
+/// A request that no route takes.
+#[derive(Debug)]
+pub struct UnroutedRequest(pub(crate) Event);
+
+impl UnroutedRequest {
+    /// The path, decoded, and without the stage.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+}
+
 /// A body that has come whole and in a media type that we take, and is not yet read.
 #[derive(Debug)]
 pub struct Body {

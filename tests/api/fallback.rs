@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+
+use local::{Template, tools};
+
+use crate::support::{Answer, Client, stack};
+
+/// The methods that the template routes for each path.
+fn routes() -> BTreeMap<String, Vec<String>> {
+    let template = Template::read(&tools::workspace().join("template.yaml")).expect("the template");
+    let mut routes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for route in template
+        .functions()
+        .into_iter()
+        .flat_map(|function| function.routes)
+    {
+        if !route.is_default() {
+            routes.entry(route.path).or_default().push(route.method);
+        }
+    }
+    routes
+}
+
+/// Sends what no route takes, without a token, which is not needed to be told so.
+fn send(method: &str, path: &str) -> Answer {
+    Client::with_token("", "", stack().url()).send(method, path, &[("authorization", "")], "")
+}
+
+#[test]
+fn a_path_that_is_not_here_is_404() {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/groups/",
+        "/v1/groups/L7cGNIBKZiNJ6wqF/",
+        "/v1/groups/a/b",
+        "/v2/groups",
+        "/V1/groups",
+        "/v1/Groups",
+        "//v1/groups",
+        "/v1/groups//",
+        "/favicon.ico",
+        "/v1/%67roups%2F",
+    ] {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            send(method, path).assert_error(404, "path_not_found", None);
+        }
+    }
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_405_with_those_that_it_has() {
+    for (path, allowed) in routes() {
+        let path = path.replace("{id}", "L7cGNIBKZiNJ6wqF");
+        for method in [
+            "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND",
+        ] {
+            if allowed.iter().any(|allowed| allowed == method) {
+                continue;
+            }
+            let answer = send(method, &format!("{path}?x=1"));
+            answer.assert_error(405, "method_not_allowed", None);
+            let mut allow: Vec<_> = answer.headers["allow"]
+                .split(", ")
+                .map(str::to_owned)
+                .collect();
+            let mut expected = allowed.clone();
+            allow.sort();
+            expected.sort();
+            assert_eq!(allow, expected, "{method} {path}");
+        }
+        // An answer to HEAD has no body, and so no object.
+        let answer = send_head(&path);
+        assert_eq!(answer, (405, true), "{path}");
+    }
+}
+
+/// The status of the answer to HEAD, and whether it has an Allow header.
+fn send_head(path: &str) -> (u16, bool) {
+    let output = std::process::Command::new("curl")
+        .args(["-sI", &format!("{}{path}", stack().url())])
+        .output();
+    let head = String::from_utf8(output.expect("curl runs").stdout).expect("UTF-8");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    (status, head.lines().any(|line| line.starts_with("allow: ")))
+}
+
+#[test]
+fn the_front_adds_no_headers_of_its_own_that_a_browser_would_read() {
+    let answer = send("OPTIONS", "/v1/groups");
+    assert!(
+        answer
+            .headers
+            .keys()
+            .all(|name| !name.starts_with("access-control-")),
+        "{answer:?}"
+    );
+}
