@@ -4,7 +4,7 @@ use shared::{
     Result,
     http::{self, Answer, Request},
     model::{Group, NewGroup},
-    tables::{self, Groups, Tokens},
+    tables::{self, Groups, Idempotency, Tokens},
     telemetry,
 };
 
@@ -13,12 +13,30 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let dynamodb = tables::connect().await?;
     let groups = Groups::from_env(&dynamodb)?;
+    let idempotency = Idempotency::from_env(&dynamodb, &groups)?;
     let tokens = Tokens::from_env(&dynamodb)?;
-    http::serve(tokens, async |request| create_group(&groups, request).await).await
+    http::serve(tokens, async |request| {
+        create_group(&groups, &idempotency, request).await
+    })
+    .await
 }
 
-async fn create_group(groups: &Groups, request: Request) -> Result<Answer> {
-    let group = Group::create(NewGroup::parse(request.body()?.members()?)?);
-    groups.create(request.caller(), &group).await?;
-    Answer::created(&group)
+async fn create_group(
+    groups: &Groups,
+    idempotency: &Idempotency,
+    request: Request,
+) -> Result<Answer> {
+    let body = request.body()?;
+    let key = request.idempotency_key()?;
+    let group = Group::create(NewGroup::parse(body.members()?)?);
+    let answer = Answer::created(&group)?;
+    let caller = request.caller();
+    let Some(key) = key else {
+        groups.create(caller, &group).await?;
+        return Ok(answer);
+    };
+    let first = idempotency
+        .create(caller, &key, &body.fingerprint(), &group, answer.body())
+        .await?;
+    Ok(first.map_or(answer, Answer::replayed))
 }

@@ -105,10 +105,22 @@ impl DynamoDb {
     /// # Errors
     /// Where there is no answer, or an error; the text has DynamoDB's own words.
     pub fn call(&self, operation: &str, input: &Value) -> Result<Value> {
-        self.send(&format!("DynamoDB_20120810.{operation}"), input)
+        self.call_service("DynamoDB_20120810", operation, input)
     }
 
-    fn send(&self, target: &str, input: &Value) -> Result<Value> {
+    fn call_service(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
+        let (status, body) = self.forward(&format!("{service}.{operation}"), &input.to_string())?;
+        if status != 200 {
+            return Err(format!("{operation}: {body}"));
+        }
+        serde_json::from_str(&body).map_err(|error| format!("{operation}: {error}"))
+    }
+
+    /// Passes a request on as it is, and gives the status and the body of the answer.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub fn forward(&self, target: &str, body: &str) -> Result<(u16, String)> {
         // DynamoDB Local wants the form of a signature.
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request, \
@@ -121,7 +133,7 @@ impl DynamoDb {
             .header("authorization", signature)
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", target)
-            .send(input.to_string())
+            .send(body)
             .map_err(unreachable)?;
         let body = answer
             .body_mut()
@@ -129,10 +141,7 @@ impl DynamoDb {
             .limit(u64::MAX)
             .read_to_string()
             .map_err(unreachable)?;
-        if answer.status() != 200 {
-            return Err(format!("{target}: {body}"));
-        }
-        serde_json::from_str(&body).map_err(|error| format!("{target}: {error}"))
+        Ok((answer.status().as_u16(), body))
     }
 
     /// Makes the tables that the template defines, where they are not there already.

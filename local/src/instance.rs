@@ -54,6 +54,11 @@ impl Instance {
         })
     }
 
+    /// The number of the process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What all instances of the function have logged.
     pub fn log(&self) -> String {
         self.log.text()

@@ -86,6 +86,12 @@ pub enum Error {
     #[error("The group is not in a version that If-Match names. Retrieve it, and use its ETag.")]
     PreconditionFailed,
 
+    /// The idempotency key came with another body before.
+    #[error(
+        "The Idempotency-Key was used with another body before. Use a new key for a new request."
+    )]
+    IdempotencyKeyReused,
+
     /// The body is larger than a body may be.
     #[error(
         "The body is larger than {} bytes. Send less.",
@@ -107,7 +113,7 @@ pub enum Error {
 
     /// The database is throttling, unreachable or out of time.
     #[error(
-        "The service is overloaded or unreachable for the moment, and nothing was changed. Try again shortly."
+        "The service is overloaded or unreachable, and nothing is half done. Try again shortly."
     )]
     Unavailable(#[source] Cause),
 }
@@ -128,6 +134,7 @@ impl Error {
             Error::MethodNotAllowed { .. } => "method_not_allowed",
             Error::GroupNotFound => "group_not_found",
             Error::PreconditionFailed => "precondition_failed",
+            Error::IdempotencyKeyReused => "idempotency_key_reused",
             Error::BodyTooLarge => "body_too_large",
             Error::MediaTypeNotSupported => "media_type_not_supported",
             Error::Internal(_) => "internal",

@@ -13,9 +13,11 @@ use aws_sdk_dynamodb::{
 use crate::Error;
 
 mod groups;
+mod idempotency;
 mod tokens;
 
 pub use groups::Groups;
+pub use idempotency::{FirstAnswer, Idempotency};
 pub use tokens::{InForce, IssuedToken, Tokens};
 
 /// How long one request to DynamoDB may take, retries included. A call makes two at most, the
@@ -131,15 +133,15 @@ where
     }
 }
 
+/// Whether what DynamoDB answered with says that it is in trouble; so does an answer that does not
+/// even name an error, as what is no JSON does not.
 fn is_unavailable(error: &impl ProvideErrorMetadata) -> bool {
-    matches!(
-        error.code(),
-        Some(
-            "InternalServerError"
-                | "ProvisionedThroughputExceededException"
-                | "RequestLimitExceeded"
-                | "ServiceUnavailable"
-                | "ThrottlingException"
-        )
-    )
+    const IN_TROUBLE: [&str; 5] = [
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+    ];
+    error.code().is_none_or(|code| IN_TROUBLE.contains(&code))
 }

@@ -1,209 +1,211 @@
-//! What callers see when DynamoDB is in trouble. A scripted endpoint plays what DynamoDB Local
-//! cannot.
+//! What callers see when DynamoDB is in trouble.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use local::Instance;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, stack};
+use crate::{
+    endpoint::{Endpoint, Reply},
+    support::{Answer, Client, stack},
+};
 
-/// A token of the right form and checksum.
-const TOKEN: &str = "groups_00000000000000000000000000000000000000000004AceYX";
-
-/// What the endpoint does with a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    /// It says that it is throttled.
-    Throttled,
-    /// It says that it has failed.
-    Failed,
-    /// It never answers.
-    Silent,
-    /// It says that the caller may not.
-    Denied,
-}
-
-/// An endpoint that plays DynamoDB in trouble, and counts what it is asked.
-struct Endpoint {
-    url: String,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Endpoint {
-    /// One that finds every token in force where `knows_tokens` says so, and else has the fault.
-    fn start(fault: Fault, knows_tokens: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = requests.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let count = count.clone();
-                thread::spawn(move || serve(&stream, fault, knows_tokens, &count));
-            }
-        });
-        Self { url, requests }
-    }
-}
-
-fn serve(stream: &TcpStream, fault: Fault, knows_tokens: bool, count: &AtomicUsize) {
-    let mut reader = BufReader::new(stream);
-    let mut writer = stream;
-    while let Some(body) = request(&mut reader) {
-        let (status, answer) = if knows_tokens && body["TableName"] == "TokensTable" {
-            (
-                "200 OK",
-                json!({ "Item": { "account_id": { "S": "acme" } } }),
-            )
-        } else {
-            count.fetch_add(1, Ordering::SeqCst);
-            let error = |name: &str| json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "secret" });
-            match fault {
-                Fault::Throttled => ("400 Bad Request", error("ThrottlingException")),
-                Fault::Failed => ("500 Internal Server Error", error("InternalServerError")),
-                Fault::Denied => ("400 Bad Request", error("AccessDeniedException")),
-                Fault::Silent => {
-                    thread::sleep(Duration::from_secs(30));
-                    return;
-                }
-            }
-        };
-        let answer = answer.to_string();
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
-        if writer.write_all((head + &answer).as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-/// The body of the next request, as JSON.
-fn request(reader: &mut impl BufRead) -> Option<Value> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
-}
-
-/// The functions of the endpoints, each with an event that fits.
-fn events() -> [(&'static str, Value); 5] {
-    let event = |body: Option<&str>| {
-        json!({
+/// The functions of the endpoints, each with an event that fits and the status when all is well.
+/// Creating is there with an idempotency key as well, because it is then a transaction.
+fn events(token: &str) -> [(&'static str, Value, u16); 6] {
+    let event = |body: Option<&str>, key: Option<&str>| {
+        let mut event = json!({
             "rawQueryString": "",
-            "headers": { "authorization": format!("Bearer {TOKEN}"), "content-type": "application/json" },
-            "pathParameters": { "id": "L7cGNIBKZiNJ6wqF" },
+            "headers": { "authorization": format!("Bearer {token}"), "content-type": "application/json" },
+            "pathParameters": { "id": local::sample::GROUP_ID },
             "body": body,
             "requestContext": { "requestId": "the-request" },
-        })
+        });
+        if let Some(key) = key {
+            event["headers"]["idempotency-key"] = json!(key);
+        }
+        event
     };
     [
-        ("list-groups", event(None)),
-        ("create-group", event(Some(r#"{"name": "a"}"#))),
-        ("get-group", event(None)),
-        ("update-group", event(Some(r#"{"name": "a"}"#))),
-        ("delete-group", event(None)),
+        ("list-groups", event(None, None), 200),
+        ("create-group", event(Some(r#"{"name": "a"}"#), None), 201),
+        (
+            "create-group",
+            event(Some(r#"{"name": "a"}"#), Some("a-key")),
+            201,
+        ),
+        ("get-group", event(None, None), 200),
+        ("update-group", event(Some(r#"{"name": "a"}"#), None), 200),
+        ("delete-group", event(None, None), 204),
     ]
 }
 
-/// Invokes a function on an endpoint, and gives the answer and how long it took.
-fn invoke(function: &str, url: &str, event: &Value) -> (Answer, Duration) {
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", url)];
-    let mut instance = stack().instance(function, &variables).expect("an instance");
-    let start = Instant::now();
-    let response = instance
-        .invoke(event)
-        .unwrap_or_else(|error| panic!("{function}: {error}"));
-    (Answer::of_function(&response), start.elapsed())
-}
-
-#[test]
-fn a_database_in_trouble_is_503_for_the_token_and_for_the_operation_without_a_storm_of_retries() {
-    for fault in [Fault::Throttled, Fault::Failed] {
-        for knows_tokens in [false, true] {
-            for (function, event) in events() {
-                let endpoint = Endpoint::start(fault, knows_tokens);
-                let (answer, time) = invoke(function, &endpoint.url, &event);
-                answer.assert_error(503, "unavailable", None);
-                assert!(!answer.body.contains("secret"), "{}", answer.body);
-                let requests = endpoint.requests.load(Ordering::SeqCst);
-                assert_eq!(requests, 3, "{function}, {fault:?}: attempts");
-                assert!(
-                    time < Duration::from_secs(5),
-                    "{function}, {fault:?}: {time:?}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn a_database_that_cannot_be_reached_is_503() {
-    for (function, event) in events() {
-        // Nothing listens on the discard port.
-        let (answer, time) = invoke(function, "http://127.0.0.1:9", &event);
-        answer.assert_error(503, "unavailable", None);
-        assert!(time < Duration::from_secs(5), "{function}: {time:?}");
-    }
-}
-
-#[test]
-fn a_database_that_does_not_answer_is_503_before_the_functions_own_time_out() {
+/// Every endpoint's function, with the fault in the token's look-up and then in the operation; and
+/// on the same instance once more when the fault has passed, when it has to serve as ever.
+fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endpoint) + Sync) {
     thread::scope(|scope| {
-        for (function, event) in events() {
-            for knows_tokens in [false, true] {
-                let event = event.clone();
+        for (function, event, status) in events("") {
+            for in_look_up in [true, false] {
+                let (event, check, reply) = (event.clone(), &check, reply.clone());
                 scope.spawn(move || {
-                    let endpoint = Endpoint::start(Fault::Silent, knows_tokens);
-                    let (answer, time) = invoke(function, &endpoint.url, &event);
-                    answer.assert_error(503, "unavailable", None);
-                    // Half of the function's ten seconds, so that two such requests fit in.
-                    assert!(time < Duration::from_secs(5), "{function}: {time:?}");
-                    assert!(endpoint.requests.load(Ordering::SeqCst) <= 3, "{function}");
+                    let client = Client::new();
+                    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+                    let mut event = event;
+                    event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
+                    let broken = Arc::new(AtomicBool::new(true));
+                    let is_broken = broken.clone();
+                    let endpoint = Endpoint::start(move |request| {
+                        let here = request.is_for_token() == in_look_up;
+                        if here && is_broken.load(Ordering::SeqCst) {
+                            reply.clone()
+                        } else {
+                            Reply::Pass
+                        }
+                    });
+                    let mut instance = instance(function, &endpoint.url);
+                    let (answer, time) = invoke(&mut instance, &event);
+                    check(function, &answer, time, &endpoint);
+                    broken.store(false, Ordering::SeqCst);
+                    let (answer, _) = invoke(&mut instance, &event);
+                    assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
                 });
             }
         }
     });
 }
 
+fn instance(function: &str, url: &str) -> Instance {
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", url)];
+    stack().instance(function, &variables).expect("an instance")
+}
+
+/// Invokes a function, and gives the answer and how long it took.
+fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
+    let start = Instant::now();
+    let response = instance
+        .invoke(event)
+        .unwrap_or_else(|error| panic!("{error}"));
+    (Answer::of_function(&response), start.elapsed())
+}
+
+/// Half of a function's ten seconds, so that two such requests fit in.
+const IN_TIME: Duration = Duration::from_secs(5);
+
+fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint: &Endpoint) {
+    answer.assert_error(503, "unavailable", None);
+    assert!(!answer.body.contains("secret"), "{}", answer.body);
+    assert!(time < IN_TIME, "{function}: {time:?}");
+    let requests = endpoint.requests();
+    assert!(
+        (2..=3).contains(&requests),
+        "{function}: tried {requests} times"
+    );
+}
+
 #[test]
-fn what_is_our_fault_is_500_and_its_cause_is_in_the_log_only() {
-    for knows_tokens in [false, true] {
-        let endpoint = Endpoint::start(Fault::Denied, knows_tokens);
-        let (function, event) = events()[2].clone();
-        let (answer, _) = invoke(function, &endpoint.url, &event);
-        answer.assert_error(500, "internal", None);
-        assert!(!answer.body.contains("secret"), "{}", answer.body);
-        assert_eq!(
-            endpoint.requests.load(Ordering::SeqCst),
-            1,
-            "no use in trying again"
-        );
+fn throttling_is_503_without_a_storm_of_retries() {
+    in_each_endpoint(
+        &Reply::error(400, "ThrottlingException"),
+        assert_unavailable,
+    );
+}
+
+#[test]
+fn a_failing_database_is_503() {
+    in_each_endpoint(
+        &Reply::error(500, "InternalServerError"),
+        assert_unavailable,
+    );
+}
+
+#[test]
+fn a_connection_that_breaks_in_the_middle_of_an_answer_is_503() {
+    in_each_endpoint(&Reply::Half, |function, answer, time, _| {
+        answer.assert_error(503, "unavailable", None);
+        assert!(time < IN_TIME, "{function}: {time:?}");
+    });
+}
+
+#[test]
+fn an_answer_that_never_comes_is_503_before_the_functions_own_time_out() {
+    in_each_endpoint(&Reply::Silence, assert_unavailable);
+}
+
+#[test]
+fn an_answer_that_is_not_json_is_503() {
+    in_each_endpoint(
+        &Reply::Answer(200, "<html>".to_owned()),
+        |function, answer, time, _| {
+            answer.assert_error(503, "unavailable", None);
+            assert!(time < IN_TIME, "{function}: {time:?}");
+        },
+    );
+}
+
+#[test]
+fn credentials_that_have_expired_or_do_not_suffice_are_our_fault_and_500() {
+    for name in [
+        "ExpiredTokenException",
+        "AccessDeniedException",
+        "ResourceNotFoundException",
+    ] {
+        in_each_endpoint(&Reply::error(400, name), |function, answer, time, _| {
+            answer.assert_error(500, "internal", None);
+            assert!(!answer.body.contains("secret"), "{}", answer.body);
+            assert!(time < IN_TIME, "{function}: {time:?}");
+        });
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_503() {
+    for (function, event, _) in events("groups_00000000000000000000000000000000000000000004AceYX") {
+        // Nothing listens on the discard port.
+        let (answer, time) = invoke(&mut instance(function, "http://127.0.0.1:9"), &event);
+        answer.assert_error(503, "unavailable", None);
+        assert!(time < IN_TIME, "{function}: {time:?}");
+    }
+}
+
+#[test]
+fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() {
+    for function in ["create-group", "update-group"] {
+        let client = Client::new();
+        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+        let etag = client
+            .get(&format!("/v1/groups/{}", local::sample::GROUP_ID))
+            .headers["etag"]
+            .clone();
+        let lost = Arc::new(AtomicBool::new(false));
+        let endpoint = Endpoint::start(move |request| {
+            let first = !request.is_for_token() && !lost.swap(true, Ordering::SeqCst);
+            if first {
+                Reply::PassAndClose
+            } else {
+                Reply::Pass
+            }
+        });
+        let (_, mut event, _) = events(&client.token)
+            .into_iter()
+            .find(|(f, _, _)| *f == function)
+            .expect("it");
+        event["headers"]["if-match"] = json!(etag);
+        event["headers"]["idempotency-key"] = json!("a-key");
+        let (answer, _) = invoke(&mut instance(function, &endpoint.url), &event);
+        let group = answer.group(if function == "create-group" { 201 } else { 200 });
+        assert_eq!(endpoint.requests(), 1, "the first answer got lost");
+        let path = format!("/v1/groups/{}", crate::support::text(&group["id"]));
+        assert_eq!(client.get(&path).group(200), group);
+        assert_eq!(client.get(&path).headers["etag"], answer.headers["etag"]);
+        let count = if function == "create-group" { 2 } else { 1 };
+        assert_eq!(client.get("/v1/groups").ids().0.len(), count);
     }
 }
 
@@ -232,13 +234,9 @@ fn a_panic_is_500_the_instance_lives_and_the_log_has_the_request_and_the_cause()
     let mut instance = stack()
         .instance("examples/panic", &variables)
         .expect("an instance");
-    let mut event = events()[2].1.clone();
-    event["headers"]["authorization"] = json!(format!("Bearer {}", Client::new().token));
+    let (_, event, _) = events(&Client::new().token)[0].clone();
     for _ in 0..2 {
-        let response = instance
-            .invoke(&event)
-            .expect("an answer, and not a function error");
-        let answer = Answer::of_function(&response);
+        let (answer, _) = invoke(&mut instance, &event);
         answer.assert_error(500, "internal", None);
         assert_eq!(answer.headers["x-request-id"], "the-request");
     }

@@ -14,6 +14,9 @@ fn a_function_without_its_configuration_fails_in_init_and_names_the_variable() {
         if function.ends_with("-group") || function.ends_with("-groups") {
             variables.push("GROUPS_TABLE");
         }
+        if function == "create-group" {
+            variables.push("IDEMPOTENCY_TABLE");
+        }
         for missing in &variables {
             // An empty variable is as good as none.
             for empty in [false, true] {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     Error, Result,
     model::{Group, Page, Version},
+    tables::FirstAnswer,
     telemetry,
 };
 
@@ -57,6 +58,20 @@ impl Answer {
         Ok(Self::json(201, group)?
             .tagged(group.version())
             .with("location", location))
+    }
+
+    /// 201 as the first request of an idempotency key was answered, and a header that says that
+    /// this is so.
+    pub fn replayed(first: FirstAnswer) -> Self {
+        Self::json_text(201, first.body)
+            .tagged(&first.version)
+            .with("location", format!("/v1/groups/{}", first.group_id))
+            .with("idempotent-replayed", "true".to_owned())
+    }
+
+    /// The body of this answer; empty where it has none.
+    pub fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
     }
 
     /// 304 for a group that the client has in this version already.
@@ -139,13 +154,19 @@ impl Answer {
     }
 
     fn json(status_code: u16, body: &impl Serialize) -> Result<Self> {
-        let body = serde_json::to_string(body).map_err(Error::internal)?;
+        Ok(Self::json_text(
+            status_code,
+            serde_json::to_string(body).map_err(Error::internal)?,
+        ))
+    }
+
+    fn json_text(status_code: u16, body: String) -> Self {
         let answer = Self {
             status_code,
             body: Some(body),
             ..Self::no_content()
         };
-        Ok(answer.with("content-type", "application/json".to_owned()))
+        answer.with("content-type", "application/json".to_owned())
     }
 
     fn with(mut self, name: &'static str, value: String) -> Self {
@@ -180,6 +201,7 @@ fn status(error: &Error) -> u16 {
         Error::PreconditionFailed => 412,
         Error::BodyTooLarge => 413,
         Error::MediaTypeNotSupported => 415,
+        Error::IdempotencyKeyReused => 422,
         Error::Internal(_) => 500,
         Error::Unavailable(_) => 503,
     }

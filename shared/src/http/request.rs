@@ -6,7 +6,7 @@ use crate::{
     Error, Result,
     auth::Caller,
     http::{etag::Tags, event::Event, form, json, urlencoded},
-    model::{Id, IfMatch, Version, input::Value},
+    model::{Fingerprint, Id, IdempotencyKey, IfMatch, Version, input::Value},
 };
 
 /// The largest body, in bytes: 1 MiB.
@@ -39,6 +39,17 @@ impl Request {
         let bytes = self.body_bytes()?;
         self.no_query()?;
         Ok(Body { media_type, bytes })
+    }
+
+    /// The key in `Idempotency-Key`, where there is one.
+    ///
+    /// # Errors
+    /// `repeated` for several keys, `invalid` for what is none.
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>> {
+        self.event
+            .header("idempotency-key")
+            .map(IdempotencyKey::parse)
+            .transpose()
     }
 
     /// What `If-Match` makes a write depend on.
@@ -157,6 +168,16 @@ pub struct Body {
 }
 
 impl Body {
+    /// What tells this body from another.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let media_type = match self.media_type {
+            None => "",
+            Some(MediaType::Json) => "application/json",
+            Some(MediaType::Form) => "application/x-www-form-urlencoded",
+        };
+        Fingerprint::of(media_type, &self.bytes)
+    }
+
     /// What the body gives. No body, or an empty one, gives nothing.
     ///
     /// # Errors

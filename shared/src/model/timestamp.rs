@@ -37,6 +37,11 @@ impl Timestamp {
         Ok(Self(seconds))
     }
 
+    /// The moment this many seconds later.
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0 + seconds)
+    }
+
     /// Seconds since the Unix epoch.
     pub fn seconds(self) -> i64 {
         self.0

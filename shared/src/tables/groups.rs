@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{MissingVariable, failure, service_failure, variable};
@@ -47,17 +47,28 @@ impl Groups {
     /// # Errors
     /// `unavailable` or `internal` where the table cannot be written.
     pub async fn create(&self, caller: &Caller, group: &Group) -> Result<()> {
-        let item = Item::new(caller.account_id(), group)?;
         // The id is new, so there is nothing to overwrite, and a retry of a write that got through
         // unanswered writes the same again.
         self.client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(serde_dynamo::to_item(item).map_err(Error::internal)?))
+            .set_item(Some(
+                Item::new(caller.account_id(), group)?.into_attributes()?,
+            ))
             .send()
             .await
             .map_err(failure)?;
         Ok(())
+    }
+
+    /// The write that stores a new group of the caller's, for a transaction.
+    ///
+    /// # Errors
+    /// `internal`, should the group not become an item.
+    pub(super) fn put(&self, caller: &Caller, group: &Group) -> Result<Put> {
+        let item = Item::new(caller.account_id(), group)?.into_attributes()?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        put.build().map_err(Error::internal)
     }
 
     /// One of the caller's groups, as it is now.

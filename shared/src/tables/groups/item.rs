@@ -66,6 +66,13 @@ impl Item {
     }
 }
 
+impl Item {
+    /// The item as DynamoDB takes it.
+    pub(super) fn into_attributes(self) -> Result<HashMap<String, AttributeValue>> {
+        serde_dynamo::to_item(self).map_err(Error::internal)
+    }
+}
+
 /// The group that an item of the table holds.
 pub(super) fn group(item: HashMap<String, AttributeValue>) -> Result<Group> {
     let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
