@@ -1,6 +1,7 @@
 //! DynamoDB Local, and any other endpoint that plays DynamoDB, by its HTTP interface.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     process::Child,
     time::{Duration, Instant},
@@ -142,6 +143,49 @@ impl DynamoDb {
             .read_to_string()
             .map_err(unreachable)?;
         Ok((answer.status().as_u16(), body))
+    }
+
+    /// The records of a table's stream behind the last ones `seen`, of which it has the sequence
+    /// numbers by shard; all of a shard that is new.
+    pub(crate) fn stream_records(
+        &self,
+        table: &str,
+        seen: &mut BTreeMap<String, Value>,
+    ) -> Result<Vec<Value>> {
+        const STREAMS: &str = "DynamoDBStreams_20120810";
+        let described = self.call("DescribeTable", &json!({ "TableName": table }))?;
+        let stream = &described["Table"]["LatestStreamArn"];
+        let described =
+            self.call_service(STREAMS, "DescribeStream", &json!({ "StreamArn": stream }))?;
+        let mut found = Vec::new();
+        for shard in described["StreamDescription"]["Shards"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let shard = shard["ShardId"].as_str().unwrap_or_default();
+            // DynamoDB Local's own next iterator of a stream that is still empty finds nothing ever.
+            let input = match seen.get(shard) {
+                None => {
+                    json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" })
+                }
+                Some(last) => json!({
+                    "StreamArn": stream, "ShardId": shard,
+                    "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last,
+                }),
+            };
+            let iterator = self.call_service(STREAMS, "GetShardIterator", &input)?;
+            let input = json!({ "ShardIterator": iterator["ShardIterator"] });
+            let mut records = self.call_service(STREAMS, "GetRecords", &input)?;
+            let Some(records) = records["Records"].as_array_mut() else {
+                continue;
+            };
+            if let Some(last) = records.last() {
+                seen.insert(shard.to_owned(), last["dynamodb"]["SequenceNumber"].clone());
+            }
+            found.append(records);
+        }
+        Ok(found)
     }
 
     /// Makes the tables that the template defines, where they are not there already.

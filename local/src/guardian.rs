@@ -50,23 +50,18 @@ impl Guardian {
         Ok(Self { process, lifeline })
     }
 
+    /// The group that this guardian watches over.
+    pub(crate) fn group(&self) -> Group {
+        Group(i32::try_from(self.process.id()).unwrap_or_default())
+    }
+
     /// Starts a process that ends with this one. It reads nothing, and no signal of the terminal
     /// reaches it.
     ///
     /// # Errors
     /// Where the program cannot be started.
     pub fn spawn(&self, command: &mut Command) -> Result<Child> {
-        let group = i32::try_from(self.process.id()).unwrap_or_default();
-        command
-            .stdin(Stdio::null())
-            .process_group(group)
-            .spawn()
-            .map_err(|error| {
-                format!(
-                    "cannot start {}: {error}",
-                    command.get_program().to_string_lossy()
-                )
-            })
+        self.group().spawn(command)
     }
 
     /// Sees to a process that was started elsewhere, as one that needs the terminal is.
@@ -89,5 +84,25 @@ impl Guardian {
         }
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.process.wait();
+    }
+}
+
+/// A process group that ends with this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group(i32);
+
+impl Group {
+    /// Starts a process in this group, as [`Guardian::spawn`] does.
+    pub(crate) fn spawn(self, command: &mut Command) -> Result<Child> {
+        command
+            .stdin(Stdio::null())
+            .process_group(self.0)
+            .spawn()
+            .map_err(|error| {
+                format!(
+                    "cannot start {}: {error}",
+                    command.get_program().to_string_lossy()
+                )
+            })
     }
 }

@@ -10,21 +10,24 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
 
-use crate::{Guardian, Result, logs::Log};
+use crate::{Result, guardian::Group, logs::Log};
 
 /// How long an invocation may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An event, and how long the function may take, as Lambda tells it.
+type Invocation = (Vec<u8>, Duration);
 
 /// One running instance. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Instance {
     process: Child,
-    events: Sender<Vec<u8>>,
+    events: Sender<Invocation>,
     answers: Receiver<Result<Vec<u8>, Vec<u8>>>,
     log: Log,
 }
@@ -32,7 +35,7 @@ pub struct Instance {
 impl Instance {
     /// Runs `command` with a [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)
     /// of its own.
-    pub(crate) fn start(guardian: &Guardian, log: &Log, command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(group: Group, log: &Log, command: &mut Command) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let (events, next) = mpsc::channel();
@@ -45,7 +48,7 @@ impl Instance {
             }
         });
         command.env("AWS_LAMBDA_RUNTIME_API", address.to_string());
-        let process = guardian.spawn(log.receive(command)?)?;
+        let process = group.spawn(log.receive(command)?)?;
         Ok(Self {
             process,
             events,
@@ -67,18 +70,26 @@ impl Instance {
     /// Invokes the function.
     ///
     /// # Errors
+    /// As [`Instance::invoke_within`].
+    pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
+        self.invoke_within(event, PATIENCE)
+    }
+
+    /// Invokes the function, which may take as long as this.
+    ///
+    /// # Errors
     /// The function error as the runtime reports it, or one like it where the instance has ended or
     /// gives no answer.
-    pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
+    pub fn invoke_within(&mut self, event: &Value, lifetime: Duration) -> Result<Value, Value> {
         let fault = |text: String| json!({ "errorType": "local", "errorMessage": text });
         let parse = |bytes: Vec<u8>| {
             serde_json::from_slice(&bytes)
                 .unwrap_or_else(|error| fault(format!("no JSON: {error}")))
         };
         self.events
-            .send(event.to_string().into_bytes())
+            .send((event.to_string().into_bytes(), lifetime))
             .map_err(|error| fault(error.to_string()))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + lifetime;
         loop {
             match self.answers.recv_timeout(Duration::from_millis(50)) {
                 Ok(answer) => return answer.map(parse).map_err(parse),
@@ -102,7 +113,7 @@ impl Drop for Instance {
 /// Serves one connection until one of the two ends is gone.
 fn serve(
     stream: &TcpStream,
-    next: &Mutex<Receiver<Vec<u8>>>,
+    next: &Mutex<Receiver<Invocation>>,
     answer: &Sender<Result<Vec<u8>, Vec<u8>>>,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
@@ -110,14 +121,21 @@ fn serve(
     loop {
         let (path, body) = request(&mut reader)?;
         let reply = if path.ends_with("/invocation/next") {
-            let event = next
+            let (event, lifetime) = next
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .recv()
                 .ok()?;
-            let head = "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: invocation\r\n\
-                lambda-runtime-deadline-ms: 99999999999999\r\n\
-                lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:0:function:local\r\n";
+            let deadline = SystemTime::now() + lifetime;
+            let deadline = deadline
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_millis();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: invocation\r\n\
+                 lambda-runtime-deadline-ms: {deadline}\r\n\
+                 lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:0:function:local\r\n"
+            );
             [
                 format!("{head}content-length: {}\r\n\r\n", event.len()).into_bytes(),
                 event,

@@ -6,6 +6,7 @@
 //! ends, because a [`Guardian`] sees to it.
 
 pub mod dynamodb;
+mod feeder;
 pub mod guardian;
 pub mod instance;
 mod logs;

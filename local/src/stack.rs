@@ -1,6 +1,7 @@
 //! The stack that `cargo local` and the tests run the functions on.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::{Shutdown, TcpListener, TcpStream},
     path::PathBuf,
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     DynamoDb, Guardian, Instance, Result, Template, dynamodb,
+    feeder::Feeder,
     logs::{Log, Logs},
     template::{Function, Route},
     tools::{self, DynamoDbLocal},
@@ -46,6 +48,7 @@ pub struct Stack {
     dynamodb: DynamoDb,
     functions: Vec<Function>,
     instances: Vec<Child>,
+    feeders: BTreeMap<String, Feeder>,
     services: Vec<Child>,
     guardian: Guardian,
     logs: Logs,
@@ -97,6 +100,7 @@ impl Stack {
             dynamodb,
             functions,
             instances: Vec::new(),
+            feeders: BTreeMap::new(),
             services,
             guardian,
             logs,
@@ -131,11 +135,46 @@ impl Stack {
             let _ = instance.wait();
         }
         for function in &self.functions {
-            for _ in 0..self.options.instances.max(1) {
-                self.instances.push(self.start_instance(function)?);
+            match &function.stream_of {
+                None => {
+                    for _ in 0..self.options.instances.max(1) {
+                        self.instances.push(self.start_instance(function)?);
+                    }
+                }
+                Some(table) => match self.feeders.get(&function.binary) {
+                    Some(feeder) => feeder.restart(),
+                    None => {
+                        let feeder = self.start_feeder(function, table)?;
+                        self.feeders.insert(function.binary.clone(), feeder);
+                    }
+                },
             }
         }
         Ok(())
+    }
+
+    /// Starts a function that a table's stream drives.
+    fn start_feeder(&self, function: &Function, table: &str) -> Result<Feeder> {
+        let binary = self.options.binaries.join(&function.binary);
+        let variables = self.variables(&function.binary, Some(function));
+        let command = move || {
+            let mut command = Command::new(&binary);
+            command.env_clear().envs(&variables);
+            command
+        };
+        let log = self.logs.of(&function.binary);
+        Feeder::start(
+            self.dynamodb.clone(),
+            table.to_owned(),
+            self.guardian.group(),
+            log,
+            command,
+        )
+    }
+
+    /// The number of the process of a function that a table's stream drives.
+    pub fn stream_process_id(&self, function: &str) -> Option<u32> {
+        self.feeders.get(function).map(Feeder::process_id)
     }
 
     fn start_instance(&self, function: &Function) -> Result<Child> {
@@ -143,10 +182,10 @@ impl Stack {
         // cargo-lambda gives what no route takes to a function of this name.
         let is_default = function.routes.iter().any(Route::is_default);
         let front_name = if is_default { "_" } else { name };
-        let mut command = self.command(name);
+        let mut command = Command::new(self.options.binaries.join(name));
         command
-            .envs(&function.environment)
-            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint())
+            .env_clear()
+            .envs(self.variables(name, Some(function)))
             .env(
                 "AWS_LAMBDA_RUNTIME_API",
                 format!("{}/.rt/{front_name}", self.url),
@@ -163,34 +202,35 @@ impl Stack {
     /// # Errors
     /// Where the binary cannot be started.
     pub fn instance(&self, binary: &str, variables: &[(&str, &str)]) -> Result<Instance> {
-        let mut command = self.command(binary);
-        if let Some(function) = self
+        let function = self
             .functions
             .iter()
-            .find(|function| function.binary == binary)
-        {
-            command.envs(&function.environment);
-        }
-        command
-            .env(dynamodb::ENDPOINT_URL, self.dynamodb.endpoint())
-            .envs(variables.iter().copied());
-        let log = self.logs.of(&binary.replace('/', "-"));
-        Instance::start(&self.guardian, &log, &mut command)
-    }
-
-    /// The command that runs a binary as Lambda would, but for its Runtime API and the variables of
-    /// the template.
-    fn command(&self, binary: &str) -> Command {
+            .find(|function| function.binary == binary);
         let mut command = Command::new(self.options.binaries.join(binary));
         command
             .env_clear()
-            .env("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY)
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_FUNCTION_NAME", binary)
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_REGION", dynamodb::REGION)
-            .env("AWS_SECRET_ACCESS_KEY", "local");
-        command
+            .envs(self.variables(binary, function))
+            .envs(variables.iter().copied());
+        let log = self.logs.of(&binary.replace('/', "-"));
+        Instance::start(self.guardian.group(), &log, &mut command)
+    }
+
+    /// The variables that Lambda and the template set for a function, but for the Runtime API.
+    fn variables(&self, name: &str, function: Option<&Function>) -> BTreeMap<String, String> {
+        let mut variables = function
+            .map(|function| function.environment.clone())
+            .unwrap_or_default();
+        let of_lambda = [
+            ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_NAME", name),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_REGION", dynamodb::REGION),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            (dynamodb::ENDPOINT_URL, self.dynamodb.endpoint()),
+        ];
+        variables.extend(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        variables
     }
 
     /// Invokes a function by its name, as `cargo lambda invoke` does.

@@ -20,6 +20,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// The routes of the HTTP API that lead to it.
     pub routes: Vec<Route>,
+    /// The table whose stream drives it, where one does.
+    pub stream_of: Option<String>,
 }
 
 /// A route of the HTTP API.
@@ -81,6 +83,7 @@ impl Template {
                 binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
                 environment: variables.filter_map(variable).collect(),
                 routes: routes(&properties["Events"]),
+                stream_of: stream_of(&properties["Events"]),
             }
         };
         self.resources("AWS::Serverless::Function")
@@ -119,6 +122,17 @@ fn routes(events: &Value) -> Vec<Route> {
         path: text(&event["Properties"]["Path"]),
     };
     http.map(route).collect()
+}
+
+fn stream_of(events: &Value) -> Option<String> {
+    let mut events = events
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(_, event)| event);
+    let event = events.find(|event| event["Type"] == "DynamoDB")?;
+    let stream = event["Properties"]["Stream"]["Fn::GetAtt"].as_str()?;
+    Some(stream.strip_suffix(".StreamArn")?.to_owned())
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -112,8 +112,8 @@ impl Server {
     /// Sends a signal, waits for the end, and checks that nothing is left.
     fn end(mut self, signal: &str) -> Option<i32> {
         let processes = self.processes();
-        // The guardian, DynamoDB Local, the front and the eight functions.
-        assert_eq!(processes.len(), 11, "{processes:#?}");
+        // The guardian, DynamoDB Local, the front and the nine functions.
+        assert_eq!(processes.len(), 12, "{processes:#?}");
         let pids: Vec<_> = processes
             .iter()
             .filter_map(|line| line.split_whitespace().next())

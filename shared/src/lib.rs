@@ -3,7 +3,7 @@
 //! In reading order: [`model`] says what a group is and parses what callers send; [`error`] what can go wrong;
 //! [`http`] turns API Gateway's events into requests and results into answers; [`auth`] finds the caller behind a
 //! bearer token; [`tables`] reads and writes DynamoDB; [`operator`] is the edge of the functions that operators
-//! invoke by name; [`telemetry`] is the log.
+//! invoke by name, and [`stream`] of the one that a table's stream drives; [`telemetry`] is the log.
 //!
 //! Nothing here knows a route: a function is one endpoint, and API Gateway has routed already.
 
@@ -13,6 +13,7 @@ pub mod error;
 pub mod http;
 pub mod model;
 pub mod operator;
+pub mod stream;
 pub mod tables;
 pub mod telemetry;
 

@@ -14,10 +14,12 @@ use crate::Error;
 
 mod groups;
 mod idempotency;
+mod messages;
 mod tokens;
 
 pub use groups::Groups;
 pub use idempotency::{FirstAnswer, Idempotency};
+pub use messages::Messages;
 pub use tokens::{InForce, IssuedToken, Tokens};
 
 /// How long one request to DynamoDB may take, retries included. A call makes two at most, the

@@ -65,6 +65,15 @@ fn each_event_of_api_gateway_is_answered() {
 }
 
 #[test]
+fn the_event_of_the_stream_is_answered() {
+    let mut instance = stack()
+        .instance("purge-messages", &[])
+        .expect("an instance");
+    let report = instance.invoke(&event("purge-messages", ""));
+    assert_eq!(report, Ok(json!({ "batchItemFailures": [] })));
+}
+
+#[test]
 fn each_event_of_an_operator_is_answered() {
     let (issue, revoke) = (event("issue-token", ""), event("revoke-token", ""));
     let issued = stack().invoke("issue-token", &issue).expect("a token");

@@ -10,7 +10,12 @@ fn a_function_without_its_configuration_fails_in_init_and_names_the_variable() {
         if function == "fallback" {
             continue; // It needs none.
         }
-        let mut variables = vec!["AWS_REGION", "TOKENS_TABLE"];
+        let table = if function == "purge-messages" {
+            "MESSAGES_TABLE"
+        } else {
+            "TOKENS_TABLE"
+        };
+        let mut variables = vec!["AWS_REGION", table];
         if function.ends_with("-group") || function.ends_with("-groups") {
             variables.push("GROUPS_TABLE");
         }

@@ -73,13 +73,14 @@ pub fn binaries() -> PathBuf {
 }
 
 /// The names of all functions.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "list-groups",
     "create-group",
     "get-group",
     "update-group",
     "delete-group",
     "fallback",
+    "purge-messages",
     "issue-token",
     "revoke-token",
 ];
