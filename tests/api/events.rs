@@ -1,4 +1,6 @@
-//! The events in events/, which are what API Gateway and operators send, each to its function.
+//! Events, each to its function on a Runtime API: those of events/, which are what API Gateway, the
+//! stream and operators send; and those of tests/events/, which are what API Gateway sends and no
+//! local front does, each with its whole answer.
 
 use std::fs;
 
@@ -106,4 +108,63 @@ fn header_names_match_in_any_case() {
         .remove("authorization");
     let response = stack().invoke("list-groups", &event).expect("an answer");
     Answer::of_function(&response).page();
+}
+
+/// Checks a value against what is expected of it, in which `"{any}"` stands for anything.
+fn assert_like(found: &Value, expected: &Value, path: &str) {
+    match (found, expected) {
+        (_, Value::String(any)) if any == "{any}" => assert!(!found.is_null(), "{path}"),
+        (Value::Object(found), Value::Object(expected)) => {
+            let names = |members: &serde_json::Map<String, Value>| {
+                members.keys().cloned().collect::<Vec<_>>()
+            };
+            assert_eq!(names(found), names(expected), "{path}");
+            for (name, value) in found {
+                assert_like(value, &expected[name], &format!("{path}.{name}"));
+            }
+        }
+        (Value::Array(found), Value::Array(expected)) => {
+            assert_eq!(found.len(), expected.len(), "{path}");
+            for (index, value) in found.iter().enumerate() {
+                assert_like(value, &expected[index], &format!("{path}[{index}]"));
+            }
+        }
+        _ => assert_eq!(found, expected, "{path}"),
+    }
+}
+
+#[test]
+fn what_only_api_gateway_sends_is_answered_as_it_should_be() {
+    let dir = local::tools::workspace().join("tests/events");
+    let mut instances = std::collections::BTreeMap::new();
+    let mut count = 0;
+    for entry in fs::read_dir(dir).expect("tests/events/") {
+        let path = entry.expect("an entry").path();
+        let name = path.display().to_string();
+        let client = Client::new();
+        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
+        let case = fs::read_to_string(&path)
+            .expect("UTF-8")
+            .replace("{token}", &client.token);
+        let case: Value = serde_json::from_str(&case).expect("JSON");
+        let function = text(&case["function"]);
+        let instance = instances
+            .entry(function.clone())
+            .or_insert_with(|| stack().instance(&function, &[]).expect("an instance"));
+        let response = instance
+            .invoke(&case["event"])
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut found = response.clone();
+        assert_eq!(found["cookies"].take(), json!([]), "{name}");
+        found.as_object_mut().expect("an object").remove("cookies");
+        // The body is JSON in a string, or not there.
+        let body = match &found["body"] {
+            Value::String(body) => serde_json::from_str(body).expect("JSON"),
+            _ => Value::Null,
+        };
+        found["body"] = body;
+        assert_like(&found, &case["answer"], &name);
+        count += 1;
+    }
+    assert!(count >= 20, "they were found");
 }
