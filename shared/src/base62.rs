@@ -53,6 +53,13 @@ mod tests {
         assert!(encode(61, 7) < encode(62, 7));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn ids_of_a_later_time_sort_later(a in 0..62_u64.pow(7), b in 0..62_u64.pow(7)) {
+            proptest::prop_assert_eq!(encode(a, 7).cmp(&encode(b, 7)), a.cmp(&b));
+        }
+    }
+
     #[test]
     fn random_digits_are_as_many_as_asked_for_and_use_the_whole_alphabet() {
         let digits = random(10_000);

@@ -18,6 +18,7 @@ mod issue_token;
 mod list_groups;
 mod order;
 mod page;
+mod properties;
 mod purge_messages;
 mod readme;
 mod revoke_token;
