@@ -5,7 +5,8 @@ use std::error::Error;
 use tracing::Level;
 
 /// The environment variable that holds the least level that is logged: `ERROR`, `WARN`, `INFO`
-/// (where it is not set), `DEBUG` or `TRACE`.
+/// (where it is not set) or `DEBUG`. There is no `TRACE`: at that level the runtime logs whole
+/// events, bearer tokens included.
 const LOG_LEVEL: &str = "LOG_LEVEL";
 
 /// Starts the log. Everything that goes through `tracing` becomes a line on standard output, the
@@ -17,10 +18,11 @@ pub fn init() {
     let level = std::env::var(LOG_LEVEL)
         .ok()
         .and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(Level::INFO).min(Level::DEBUG);
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_max_level(level.unwrap_or(Level::INFO))
+        .with_max_level(level)
         .with_current_span(true)
         .with_span_list(false)
         .init();

@@ -137,3 +137,36 @@ fn tokens_are_stored_only_as_their_hash() {
     );
     assert!(!item.to_string().contains(&client.token[7..50]), "{item}");
 }
+
+#[test]
+fn a_token_is_in_no_log_however_much_is_logged() {
+    let client = Client::new();
+    let trace = [("LOG_LEVEL", "TRACE")];
+    let mut list = stack()
+        .instance("list-groups", &trace)
+        .expect("an instance");
+    let event = json!({ "headers": { "authorization": format!("Bearer {}", client.token) } });
+    let response = list.invoke(&event).expect("an answer");
+    assert_eq!(response["statusCode"], 200);
+    let mut revoke = stack()
+        .instance("revoke-token", &trace)
+        .expect("an instance");
+    revoke
+        .invoke(&json!({ "token": client.token }))
+        .expect("an answer");
+    revoke
+        .invoke(&json!({ "token": format!("{} ", client.token) }))
+        .expect_err("a function error");
+    let mut issue = stack()
+        .instance("issue-token", &trace)
+        .expect("an instance");
+    let issued = issue
+        .invoke(&json!({ "account_id": client.account_id, "name": "a" }))
+        .expect("a token");
+    for log in [list.log(), revoke.log(), issue.log()] {
+        assert!(log.contains("\"DEBUG\""), "much is logged");
+        for token in [&client.token, &text(&issued["token"])] {
+            assert!(!log.contains(token.as_str()));
+        }
+    }
+}
