@@ -1,0 +1,155 @@
+//! openapi.yaml against the template's routes and the limits in the code. That the API does what it
+//! says, `.ci/run` has schemathesis try.
+
+use std::collections::BTreeSet;
+
+use local::{Template, tools};
+use serde_json::{Value, json};
+use shared::{
+    Error,
+    http::MAX_BODY_BYTES,
+    model::{
+        Contact, Id, ListQuery, Timestamp,
+        contact::MAX_CONTACTS,
+        text::{DESCRIPTION, DISPLAY_NAME, MAX_URL_BYTES, NAME, PHONE_NUMBER, TextRule, USERNAME},
+    },
+};
+
+use crate::support::{CONTACT_MEMBERS, GROUP_MEMBERS};
+
+fn openapi() -> Value {
+    let path = tools::workspace().join("openapi.yaml");
+    Template::read(&path)
+        .expect("openapi.yaml can be read")
+        .json()
+        .clone()
+}
+
+fn names(object: &Value) -> BTreeSet<String> {
+    object
+        .as_object()
+        .expect("an object")
+        .keys()
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn its_operations_are_the_templates_routes() {
+    let template = Template::read(&tools::workspace().join("template.yaml")).expect("the template");
+    let routes = template
+        .functions()
+        .into_iter()
+        .flat_map(|function| function.routes);
+    let routed = routes.filter(|route| !route.is_default());
+    let routed: BTreeSet<_> = routed
+        .map(|route| (route.path, route.method.to_lowercase()))
+        .collect();
+    let openapi = openapi();
+    let mut described = BTreeSet::new();
+    for (path, item) in openapi["paths"].as_object().expect("paths") {
+        let methods = names(item).into_iter().filter(|name| name != "parameters");
+        described.extend(methods.map(|method| (path.clone(), method)));
+    }
+    assert_eq!(described, routed);
+}
+
+#[test]
+fn its_limits_are_those_of_the_code() {
+    let openapi = openapi();
+    let schemas = &openapi["components"]["schemas"];
+    let contact = &schemas["Contact"]["properties"];
+    let lengths = |schema: &Value, rule: &TextRule| {
+        assert_eq!(schema["maxLength"], rule.max_chars, "{schema}");
+        assert_eq!(
+            schema["minLength"].as_u64().unwrap_or(0),
+            rule.min_chars as u64,
+            "{schema}"
+        );
+    };
+    lengths(&schemas["Name"], &NAME);
+    lengths(&schemas["Description"], &DESCRIPTION);
+    lengths(&contact["username"], &USERNAME);
+    lengths(&contact["phone_number"], &PHONE_NUMBER);
+    lengths(&contact["display_name"], &DISPLAY_NAME);
+    assert_eq!(schemas["Url"]["maxLength"], MAX_URL_BYTES);
+    assert_eq!(schemas["Contacts"]["maxItems"], MAX_CONTACTS);
+    assert_eq!(
+        (&schemas["Id"]["minLength"], &schemas["Id"]["maxLength"]),
+        (&json!(Id::CHARS), &json!(Id::CHARS))
+    );
+    assert_eq!(schemas["Timestamp"]["minimum"], Timestamp::MIN_SECONDS);
+    assert_eq!(schemas["Timestamp"]["maximum"], Timestamp::MAX_SECONDS);
+    assert_eq!(
+        schemas["Page"]["properties"]["data"]["maxItems"],
+        ListQuery::MAX_LIMIT
+    );
+    let limit = &openapi["paths"]["/v1/groups"]["get"]["parameters"][0]["schema"];
+    assert_eq!(
+        (&limit["minimum"], &limit["maximum"]),
+        (&json!(1), &json!(ListQuery::MAX_LIMIT))
+    );
+    assert_eq!(limit["default"], ListQuery::DEFAULT_LIMIT);
+    assert_eq!(MAX_BODY_BYTES, 1_048_576, "1 MiB, as the descriptions say");
+}
+
+#[test]
+fn its_members_are_those_of_the_answers() {
+    let openapi = openapi();
+    let schemas = &openapi["components"]["schemas"];
+    let set = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(&schemas["Group"]["properties"]), set(&GROUP_MEMBERS));
+    assert_eq!(schemas["Group"]["required"], json!(GROUP_MEMBERS));
+    assert_eq!(
+        names(&schemas["Contact"]["properties"]),
+        set(&CONTACT_MEMBERS)
+    );
+    assert_eq!(set(Contact::MEMBERS), set(&CONTACT_MEMBERS));
+}
+
+#[test]
+fn its_error_codes_are_those_of_the_code() {
+    let (param, known) = (String::new, &[][..]);
+    let all = [
+        Error::MalformedBody(param()),
+        Error::Missing { param: param() },
+        Error::Unknown {
+            param: param(),
+            known,
+        },
+        Error::Repeated {
+            param: param(),
+            reason: "",
+        },
+        Error::Invalid {
+            param: None,
+            reason: param(),
+        },
+        Error::TokenMalformed,
+        Error::TokenMissing,
+        Error::TokenInvalid,
+        Error::GroupNotFound,
+        Error::PathNotFound,
+        Error::MethodNotAllowed { allow: "" },
+        Error::PreconditionFailed,
+        Error::BodyTooLarge,
+        Error::MediaTypeNotSupported,
+        Error::IdempotencyKeyReused,
+        Error::Internal("".into()),
+        Error::Unavailable("".into()),
+    ];
+    let codes: BTreeSet<_> = all.iter().map(|error| error.code().to_owned()).collect();
+    let openapi = openapi();
+    let described =
+        openapi["components"]["schemas"]["Error"]["properties"]["code"]["enum"].as_array();
+    let described = described
+        .expect("codes")
+        .iter()
+        .map(|code| code.as_str().expect("a string").to_owned());
+    assert_eq!(described.collect::<BTreeSet<_>>(), codes);
+}
