@@ -16,7 +16,8 @@ fn write_messages(conversation_id: &str, count: usize) {
         json!({ "PutRequest": { "Item": {
             "conversation_id": { "S": conversation_id },
             "id": { "S": format!("{id:016}") },
-            "text": { "S": "Meet you at the bar." },
+            // Ten thousand of them are more than one query reads.
+            "text": { "S": "Meet you at the bar. ".repeat(10) },
         } } })
     };
     let ids: Vec<_> = (0..count).collect();
