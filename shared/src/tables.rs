@@ -138,12 +138,15 @@ where
 /// Whether what DynamoDB answered with says that it is in trouble; so does an answer that does not
 /// even name an error, as what is no JSON does not.
 fn is_unavailable(error: &impl ProvideErrorMetadata) -> bool {
-    const IN_TROUBLE: [&str; 5] = [
+    const IN_TROUBLE: [&str; 7] = [
         "InternalServerError",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "ThrottlingException",
+        // Another transaction, or an earlier attempt of the same, is not yet through.
+        "TransactionConflictException",
+        "TransactionInProgressException",
     ];
     error.code().is_none_or(|code| IN_TROUBLE.contains(&code))
 }

@@ -126,6 +126,18 @@ fn a_failing_database_is_503() {
 }
 
 #[test]
+fn a_transaction_in_the_way_is_503() {
+    for name in [
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    ] {
+        in_each_endpoint(&Reply::error(400, name), |_, answer, _, _| {
+            answer.assert_error(503, "unavailable", None);
+        });
+    }
+}
+
+#[test]
 fn a_connection_that_breaks_in_the_middle_of_an_answer_is_503() {
     in_each_endpoint(&Reply::Half, |function, answer, time, _| {
         answer.assert_error(503, "unavailable", None);
