@@ -57,6 +57,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                 scope.spawn(move || {
                     let client = Client::new();
                     local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+                    let (before, _) = client.get("/v1/groups").page();
                     let mut event = event;
                     event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
                     let broken = Arc::new(AtomicBool::new(true));
@@ -72,6 +73,8 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                     let mut instance = instance(function, &endpoint.url);
                     let (answer, time) = invoke(&mut instance, &event);
                     check(function, &answer, time, &endpoint);
+                    let (groups, _) = client.get("/v1/groups").page();
+                    assert_eq!(groups, before, "{function}: nothing is half done");
                     broken.store(false, Ordering::SeqCst);
                     let (answer, _) = invoke(&mut instance, &event);
                     assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
