@@ -7,6 +7,7 @@
 
 pub mod dynamodb;
 mod feeder;
+pub mod front;
 pub mod guardian;
 pub mod instance;
 mod logs;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use local::{
-    DynamoDb, Guardian, Options, Result, Stack, sample, stack,
+    DynamoDb, Guardian, Options, Result, Stack, front, sample,
     tools::{self, say},
 };
 
@@ -131,7 +131,7 @@ fn signals() -> Result<Receiver<()>> {
 }
 
 fn serve(port: u16, data_dir: Option<PathBuf>, signals: &Receiver<()>) -> Result<ExitCode> {
-    stack::wanted_port(port)?;
+    front::wanted_port(port)?;
     let binaries = prepare()?;
     let options = Options {
         name: "local",

@@ -1,16 +1,16 @@
 //! Who is calling: the account behind a bearer token ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     Error, Result,
-    model::{AccountId, Timestamp, Token, token::TokenHash},
+    model::{AccountId, Token},
     tables::Tokens,
 };
+
+mod verified;
+
+use verified::{Entry, Moment, Verified};
 
 /// Whoever sent a request. There is no way to make one but [`Authenticator::caller`], and every
 /// read and write of a group takes one, so that nothing is reachable without a token.
@@ -68,7 +68,7 @@ impl Authenticator {
         Ok(Caller { account_id })
     }
 
-    fn verified(&self) -> std::sync::MutexGuard<'_, Verified> {
+    fn verified(&self) -> MutexGuard<'_, Verified> {
         // A panic leaves the map whole: it is changed by single calls only.
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,79 +90,9 @@ fn bearer_token(authorization: &str) -> Result<&str> {
     Ok(token)
 }
 
-/// How long a verified token is served without a new look-up. A revoked token has to stop working
-/// everywhere within 60 seconds; a third of that costs an instance three look-ups a minute for each
-/// token, and leaves room for whatever else delays a request.
-const MAX_AGE: Duration = Duration::from_secs(20);
-
-/// How many verified tokens an instance remembers at most, which take about 200 bytes each.
-const MAX_ENTRIES: usize = 1_000;
-
-/// The tokens that this instance has looked up of late.
-#[derive(Default)]
-struct Verified(HashMap<TokenHash, Entry>);
-
-struct Entry {
-    account_id: AccountId,
-    expires_at: Option<Timestamp>,
-    /// When the look-up began: a token revoked after that may have been seen in force.
-    looked_up: Moment,
-}
-
-impl Entry {
-    fn holds(&self) -> bool {
-        self.looked_up.is_younger_than(MAX_AGE)
-            && self.expires_at.is_none_or(|at| at > Timestamp::now())
-    }
-}
-
-impl Verified {
-    fn get(&self, hash: &TokenHash) -> Option<AccountId> {
-        self.0
-            .get(hash)
-            .filter(|entry| entry.holds())
-            .map(|entry| entry.account_id.clone())
-    }
-
-    fn insert(&mut self, hash: TokenHash, entry: Entry) {
-        if self.0.len() >= MAX_ENTRIES {
-            self.0.retain(|_, entry| entry.holds());
-        }
-        // Full of tokens that all still hold, which takes a thousand accounts within a minute on
-        // one instance: forgetting them costs each one look-up.
-        if self.0.len() >= MAX_ENTRIES {
-            self.0.clear();
-        }
-        self.0.insert(hash, entry);
-    }
-}
-
-/// A moment by both clocks. The monotonic one may stand still while Lambda has the instance frozen,
-/// and the wall clock may be set back; the older reading counts.
-#[derive(Clone, Copy)]
-struct Moment {
-    monotonic: Instant,
-    wall: Timestamp,
-}
-
-impl Moment {
-    fn now() -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: Timestamp::now(),
-        }
-    }
-
-    fn is_younger_than(&self, age: Duration) -> bool {
-        let wall = Timestamp::now().seconds() - self.wall.seconds();
-        self.monotonic.elapsed() < age && wall.unsigned_abs() < age.as_secs()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::input::{Field, Value};
 
     fn code(authorization: &str) -> &'static str {
         bearer_token(authorization).map_or_else(|error| error.code(), |_| "well-formed")
@@ -198,58 +128,6 @@ mod tests {
             "Bearer é",
         ] {
             assert_eq!(code(header), "token_malformed", "{header:?}");
-        }
-    }
-
-    fn entry(age_seconds: u64, expires_in: Option<i64>) -> Entry {
-        let parse = |value| Field {
-            param: String::new(),
-            value,
-        };
-        let seconds = |seconds| Timestamp::parse(parse(Value::Integer(seconds))).expect("in range");
-        let now = Timestamp::now().seconds();
-        Entry {
-            account_id: AccountId::parse(parse(Value::String("acme".into())))
-                .expect("an account id"),
-            expires_at: expires_in.map(|wait| seconds(now + wait)),
-            looked_up: Moment {
-                monotonic: Instant::now(),
-                wall: seconds(now - age_seconds as i64),
-            },
-        }
-    }
-
-    #[test]
-    fn a_verified_token_holds_for_twenty_seconds_and_never_past_its_end() {
-        let hash = Token::new().hash();
-        for (held, age, expires_in) in [
-            (true, 0, None),
-            (true, 18, Some(100)),
-            (false, 20, None),
-            (false, 0, Some(0)),
-            (false, 0, Some(-1)),
-        ] {
-            let mut verified = Verified::default();
-            verified.insert(hash, entry(age, expires_in));
-            assert_eq!(verified.get(&hash).is_some(), held, "{age} {expires_in:?}");
-        }
-    }
-
-    #[test]
-    fn the_memory_of_tokens_is_bounded_and_forgets_the_stale_ones_first() {
-        let mut verified = Verified::default();
-        let fresh = Token::new().hash();
-        verified.insert(fresh, entry(0, None));
-        for _ in 1..MAX_ENTRIES {
-            verified.insert(Token::new().hash(), entry(20, None));
-        }
-        assert_eq!(verified.0.len(), MAX_ENTRIES);
-        verified.insert(Token::new().hash(), entry(0, None));
-        assert_eq!(verified.0.len(), 2, "only what holds is left");
-        assert!(verified.get(&fresh).is_some());
-        for _ in 0..2 * MAX_ENTRIES {
-            verified.insert(Token::new().hash(), entry(0, None));
-            assert!(verified.0.len() <= MAX_ENTRIES);
         }
     }
 }
