@@ -11,7 +11,8 @@ const UNKNOWN: &str = "groups_00000000000000000000000000000000000000000004AceYX"
 fn each_row_of_the_table_has_its_answer_and_its_challenge_on_every_endpoint() {
     let client = Client::new();
     let token = &client.token;
-    let (changed, lower) = (format!("{}x", &token[..55]), token.to_lowercase());
+    let last = if token.ends_with('x') { "y" } else { "x" };
+    let (changed, lower) = (format!("{}{last}", &token[..55]), token.to_lowercase());
     for (authorization, status, code) in [
         ("", 401, "token_missing"),
         ("Basic Z3JvdXBzOng=", 401, "token_missing"),
@@ -28,15 +29,7 @@ fn each_row_of_the_table_has_its_answer_and_its_challenge_on_every_endpoint() {
         (&format!("Bearer {token}="), 401, "token_invalid"),
         (&format!("Bearer {token}0"), 401, "token_invalid"),
         (&format!("Bearer {lower}"), 401, "token_invalid"),
-        (
-            &format!("Bearer {changed}"),
-            401,
-            if changed == *token {
-                "x"
-            } else {
-                "token_invalid"
-            },
-        ),
+        (&format!("Bearer {changed}"), 401, "token_invalid"),
     ] {
         for (method, path) in ENDPOINTS {
             let answer = client.send(method, path, &[("authorization", authorization)], "");
@@ -65,12 +58,12 @@ fn the_schemes_name_is_case_insensitive() {
 fn an_expired_token_is_invalid_also_on_an_instance_that_has_served_it() {
     // Brought up first, which may take its time.
     let stack = stack();
-    let expires_at = now() + 3;
+    let expires_at = now() + 6;
     let payload = json!({ "account_id": new_account(), "name": "short", "expires_at": expires_at });
     let issued = stack.invoke("issue-token", &payload).expect("a token");
     let client = Client::with_token("", &text(&issued["token"]), stack.url());
     client.get("/v1/groups").page();
-    let refused = wait_for("the token's end", Duration::from_secs(5), || {
+    let refused = wait_for("the token's end", Duration::from_secs(15), || {
         let answer = client.get("/v1/groups");
         (answer.status != 200).then_some(answer)
     });
