@@ -31,6 +31,7 @@ fn walk_forward(client: &Client, query: &str) -> Vec<Vec<String>> {
         let last = page.last().expect("a page is not empty while more follow");
         (page, has_more) = list(client, &format!("{query}&starting_after={last}"));
         pages.push(page.clone());
+        assert!(pages.len() <= 100, "the walk comes to an end");
     }
     pages
 }
@@ -43,6 +44,7 @@ fn walk_backward(client: &Client, query: &str, start: &str) -> Vec<Vec<String>> 
         let first = page.first().expect("a page is not empty while more follow");
         (page, has_more) = list(client, &format!("{query}&ending_before={first}"));
         pages.push(page.clone());
+        assert!(pages.len() <= 100, "the walk comes to an end");
     }
     pages.reverse();
     pages

@@ -336,6 +336,7 @@ fn walk(
         let next = if back { page.first() } else { page.last() };
         cursor = next.cloned().unwrap_or_default();
         pages.push(page);
+        prop_assert!(pages.len() <= 100, "the walk comes to an end");
         if !has_more {
             break;
         }
