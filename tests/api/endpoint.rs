@@ -8,7 +8,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -120,7 +119,8 @@ fn serve(
                 return None;
             }
             Reply::Silence => {
-                thread::sleep(Duration::from_secs(30));
+                // Until the other end has had enough and closes.
+                let _ = reader.fill_buf();
                 return None;
             }
         };

@@ -124,8 +124,8 @@ impl Answer {
             documentation_url: documentation_url(kind),
             param: error.param().map(shorten),
         };
-        // An object of strings always becomes JSON.
-        let answer = Self::json(status, &object).unwrap_or_else(|_| Self::no_content());
+        // An object of strings always becomes JSON; should it not, the status still tells.
+        let answer = Self::json_text(status, serde_json::to_string(&object).unwrap_or_default());
         match error {
             Error::TokenMissing => answer.with("www-authenticate", CHALLENGE.to_owned()),
             Error::TokenMalformed => answer.with(
