@@ -2,12 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use serde_json::{Value, json};
@@ -58,38 +58,92 @@ impl Request {
 }
 
 /// A running endpoint. It lives as long as the test run.
-#[derive(Clone)]
 pub struct Endpoint {
     pub url: String,
     requests: Arc<AtomicUsize>,
+    address: SocketAddr,
+    script: Arc<dyn Fn(&Request) -> Reply + Send + Sync>,
+    listening: Mutex<Option<Listening>>,
+}
+
+/// What an endpoint does while it listens.
+struct Listening {
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Endpoint {
     /// Starts an endpoint that replies as `script` says.
     pub fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (script, count) = (Arc::new(script), requests.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (script, count) = (script.clone(), count.clone());
-                thread::spawn(move || serve(&stream, &*script, &count));
-            }
-        });
-        Self { url, requests }
+        let address = listener.local_addr().expect("an address");
+        let endpoint = Self {
+            url: format!("http://{address}"),
+            requests: Arc::default(),
+            address,
+            script: Arc::new(script),
+            listening: Mutex::default(),
+        };
+        endpoint.serve(listener);
+        endpoint
     }
 
     /// How many requests it has had that it did not pass on.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
+
+    /// Closes its connections and refuses new ones.
+    pub fn stop(&self) {
+        let mut listening = self.listening.lock().expect("not poisoned");
+        let listening = listening.take().expect("it listens");
+        listening.ends.store(true, Ordering::SeqCst);
+        // One more connection has it see that it ends.
+        let _ = TcpStream::connect(self.address);
+        listening.thread.join().expect("it has not panicked");
+        for connection in &*listening.connections.lock().expect("not poisoned") {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Listens again where it did.
+    pub fn resume(&self) {
+        self.serve(TcpListener::bind(self.address).expect("its port"));
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let ends = Arc::new(AtomicBool::new(false));
+        let connections: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let (script, count) = (self.script.clone(), self.requests.clone());
+        let (has_ended, opened) = (ends.clone(), connections.clone());
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if has_ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                let connection = stream.try_clone().expect("a second handle");
+                opened.lock().expect("not poisoned").push(connection);
+                let (script, count) = (script.clone(), count.clone());
+                thread::spawn(move || {
+                    serve(&stream, &*script, &count);
+                    // The second handle would keep it open.
+                    let _ = stream.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        *self.listening.lock().expect("not poisoned") = Some(Listening {
+            ends,
+            thread,
+            connections,
+        });
+    }
 }
 
 /// Serves one connection, until one of the two ends closes it.
 fn serve(
     stream: &TcpStream,
-    script: &impl Fn(&Request) -> Reply,
+    script: &dyn Fn(&Request) -> Reply,
     count: &AtomicUsize,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);

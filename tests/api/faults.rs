@@ -180,12 +180,28 @@ fn credentials_that_have_expired_or_do_not_suffice_are_our_fault_and_500() {
 }
 
 #[test]
-fn a_database_that_cannot_be_reached_is_503() {
-    for (function, event, _) in events("groups_00000000000000000000000000000000000000000004AceYX") {
-        // Nothing listens on the discard port.
-        let (answer, time) = invoke(&mut instance(function, "http://127.0.0.1:9"), &event);
-        answer.assert_error(503, "unavailable", None);
-        assert!(time < IN_TIME, "{function}: {time:?}");
+fn a_database_that_cannot_be_reached_is_503_until_it_can() {
+    for in_look_up in [true, false] {
+        let client = Client::new();
+        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+        for (function, event, status) in events(&client.token) {
+            let endpoint = Endpoint::start(|_| Reply::Pass);
+            let mut instance = instance(function, &endpoint.url);
+            if !in_look_up {
+                // A request that is refused for its query has had its token looked up.
+                let mut refused = event.clone();
+                refused["rawQueryString"] = json!("x=1");
+                let (answer, _) = invoke(&mut instance, &refused);
+                answer.assert_error(400, "unknown", Some("x"));
+            }
+            endpoint.stop();
+            let (answer, time) = invoke(&mut instance, &event);
+            answer.assert_error(503, "unavailable", None);
+            assert!(time < IN_TIME, "{function}: {time:?}");
+            endpoint.resume();
+            let (answer, _) = invoke(&mut instance, &event);
+            assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-use std::thread;
+use std::{sync::Mutex, thread};
 
 use serde_json::json;
 
 use crate::{
     create_group::contacts_of_bytes,
+    endpoint::{Endpoint, Reply},
     support::{Answer, Client, stack},
 };
 
@@ -268,6 +269,42 @@ fn a_page_of_large_groups_holds_fewer_and_says_so() {
         assert_eq!(back.concat(), pages.concat(), "{query}");
         assert!(back.iter().all(|page| !page.is_empty()), "{query}");
     }
+}
+
+#[test]
+fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
+    // DynamoDB may have read its 1 MB with the last group there is, and then says that more may
+    // follow. DynamoDB Local is not to be brought to it; the endpoint says so of the first page.
+    let client = Client::new();
+    let ids = create(&client, 3);
+    let cut = Mutex::new(false);
+    let endpoint = Endpoint::start(move |request| {
+        let mut cut = cut.lock().expect("not poisoned");
+        if request.operation != "Query" || *cut {
+            return Reply::Pass;
+        }
+        *cut = true;
+        let answer = stack().dynamodb().call("Query", &request.input);
+        let mut answer = answer.expect("the table answers");
+        let last = &answer["Items"][2];
+        answer["LastEvaluatedKey"] = json!({ "account_id": last["account_id"], "id": last["id"] });
+        Reply::Answer(200, answer.to_string())
+    });
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+    let mut instance = stack()
+        .instance("list-groups", &variables)
+        .expect("an instance");
+    let mut list = |query: &str| {
+        let event = json!({
+            "rawQueryString": query,
+            "headers": { "authorization": format!("Bearer {}", client.token) },
+            "requestContext": { "requestId": "id" },
+        });
+        Answer::of_function(&instance.invoke(&event).expect("an answer")).ids()
+    };
+    assert_eq!(list(""), (ids[..2].to_vec(), true));
+    let after = format!("starting_after={}", ids[1]);
+    assert_eq!(list(&after), (ids[2..].to_vec(), false));
 }
 
 #[test]
