@@ -6,6 +6,7 @@
 //! ends, because a [`Guardian`] sees to it.
 
 pub mod dynamodb;
+pub mod endpoint;
 mod feeder;
 pub mod front;
 pub mod guardian;
@@ -17,6 +18,7 @@ pub mod template;
 pub mod tools;
 
 pub use dynamodb::DynamoDb;
+pub use endpoint::{Endpoint, Meter, Reply};
 pub use guardian::Guardian;
 pub use instance::Instance;
 pub use stack::{Options, Stack};

@@ -9,13 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::Instance;
+use local::{Endpoint, Instance, Reply};
 use serde_json::{Value, json};
 
-use crate::{
-    endpoint::{Endpoint, Reply},
-    support::{Answer, Client, stack},
-};
+use crate::support::{Answer, Client, endpoint, stack};
 
 /// The functions of the endpoints, each with an event that fits and the status when all is well.
 /// Creating is there with an idempotency key as well, because it is then a transaction.
@@ -62,7 +59,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                     event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
                     let broken = Arc::new(AtomicBool::new(true));
                     let is_broken = broken.clone();
-                    let endpoint = Endpoint::start(move |request| {
+                    let endpoint = endpoint(move |request| {
                         let here = request.is_for_token() == in_look_up;
                         if here && is_broken.load(Ordering::SeqCst) {
                             reply.clone()
@@ -70,7 +67,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                             Reply::Pass
                         }
                     });
-                    let mut instance = instance(function, &endpoint.url);
+                    let mut instance = instance(function, endpoint.url());
                     let (answer, time) = invoke(&mut instance, &event);
                     check(function, &answer, time, &endpoint);
                     let (groups, _) = client.get("/v1/groups").page();
@@ -185,8 +182,8 @@ fn a_database_that_cannot_be_reached_is_503_until_it_can() {
         let client = Client::new();
         local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
         for (function, event, status) in events(&client.token) {
-            let endpoint = Endpoint::start(|_| Reply::Pass);
-            let mut instance = instance(function, &endpoint.url);
+            let endpoint = endpoint(|_| Reply::Pass);
+            let mut instance = instance(function, endpoint.url());
             if !in_look_up {
                 // A request that is refused for its query has had its token looked up.
                 let mut refused = event.clone();
@@ -198,7 +195,7 @@ fn a_database_that_cannot_be_reached_is_503_until_it_can() {
             let (answer, time) = invoke(&mut instance, &event);
             answer.assert_error(503, "unavailable", None);
             assert!(time < IN_TIME, "{function}: {time:?}");
-            endpoint.resume();
+            endpoint.resume().expect("its port");
             let (answer, _) = invoke(&mut instance, &event);
             assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
         }
@@ -215,7 +212,7 @@ fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() 
             .headers["etag"]
             .clone();
         let lost = Arc::new(AtomicBool::new(false));
-        let endpoint = Endpoint::start(move |request| {
+        let endpoint = endpoint(move |request| {
             let first = !request.is_for_token() && !lost.swap(true, Ordering::SeqCst);
             if first {
                 Reply::PassAndClose
@@ -229,7 +226,7 @@ fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() 
             .expect("it");
         event["headers"]["if-match"] = json!(etag);
         event["headers"]["idempotency-key"] = json!("a-key");
-        let (answer, _) = invoke(&mut instance(function, &endpoint.url), &event);
+        let (answer, _) = invoke(&mut instance(function, endpoint.url()), &event);
         let group = answer.group(if function == "create-group" { 201 } else { 200 });
         assert_eq!(endpoint.requests(), 1, "the first answer got lost");
         let path = format!("/v1/groups/{}", crate::support::text(&group["id"]));

@@ -4,12 +4,10 @@ use std::{
     thread,
 };
 
+use local::Reply;
 use serde_json::{Value, json};
 
-use crate::{
-    endpoint::{Endpoint, Reply},
-    support::{Answer, Client, now, stack, text},
-};
+use crate::support::{Answer, Client, endpoint, now, stack, text};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -227,7 +225,7 @@ fn a_conflict_of_transactions_is_resolved_inside() {
     // DynamoDB Local never cancels a transaction for a conflict; the endpoint does so twice.
     let client = Client::new();
     let left = Mutex::new(2);
-    let endpoint = Endpoint::start(move |request| {
+    let endpoint = endpoint(move |request| {
         let mut left = left.lock().expect("not poisoned");
         if request.operation != "TransactWriteItems" || *left == 0 {
             return Reply::Pass;
@@ -240,7 +238,7 @@ fn a_conflict_of_transactions_is_resolved_inside() {
         });
         Reply::Answer(400, cancelled.to_string())
     });
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()
         .instance("create-group", &variables)
         .expect("an instance");
@@ -257,7 +255,7 @@ fn a_kill_at_any_step_leaves_both_the_group_and_the_key_or_neither() {
         let client = Client::new();
         let victim: Arc<Mutex<Option<u32>>> = Arc::default();
         let target = victim.clone();
-        let endpoint = Endpoint::start(move |request| {
+        let endpoint = endpoint(move |request| {
             if request.operation != "TransactWriteItems" {
                 return Reply::Pass;
             }
@@ -276,7 +274,7 @@ fn a_kill_at_any_step_leaves_both_the_group_and_the_key_or_neither() {
             assert!(killed.expect("kill runs").success());
             Reply::Silence
         });
-        let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+        let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
         let mut instance = stack()
             .instance("create-group", &variables)
             .expect("an instance");

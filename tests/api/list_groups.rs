@@ -1,11 +1,11 @@
 use std::{sync::Mutex, thread};
 
+use local::Reply;
 use serde_json::json;
 
 use crate::{
     create_group::contacts_of_bytes,
-    endpoint::{Endpoint, Reply},
-    support::{Answer, Client, stack},
+    support::{Answer, Client, endpoint, stack},
 };
 
 /// Creates this many groups and gives their ids, newest first.
@@ -278,7 +278,7 @@ fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
     let client = Client::new();
     let ids = create(&client, 3);
     let cut = Mutex::new(false);
-    let endpoint = Endpoint::start(move |request| {
+    let endpoint = endpoint(move |request| {
         let mut cut = cut.lock().expect("not poisoned");
         if request.operation != "Query" || *cut {
             return Reply::Pass;
@@ -290,7 +290,7 @@ fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
         answer["LastEvaluatedKey"] = json!({ "account_id": last["account_id"], "id": last["id"] });
         Reply::Answer(200, answer.to_string())
     });
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()
         .instance("list-groups", &variables)
         .expect("an instance");

@@ -6,7 +6,6 @@ mod support;
 mod authentication;
 mod create_group;
 mod delete_group;
-mod endpoint;
 mod etags;
 mod events;
 mod fallback;

@@ -1,11 +1,9 @@
 use std::{process::Command, time::Duration};
 
+use local::Reply;
 use serde_json::{Value, json};
 
-use crate::{
-    endpoint::{Endpoint, Reply},
-    support::{Client, stack, text, wait_for},
-};
+use crate::support::{Client, endpoint, stack, text, wait_for};
 
 /// How long a purge may take on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -183,7 +181,7 @@ fn a_record_that_fails_is_reported_and_what_follows_it_is_left_to_the_stream() {
     let conversations = [0, 1, 2].map(|_| created(&Client::new()).1);
     conversations.iter().for_each(|id| write_messages(id, 2));
     let broken = conversations[1].clone();
-    let endpoint = Endpoint::start(move |request| {
+    let endpoint = endpoint(move |request| {
         let of_broken = request.input.to_string().contains(&broken);
         if of_broken {
             Reply::error(400, "ThrottlingException")
@@ -191,7 +189,7 @@ fn a_record_that_fails_is_reported_and_what_follows_it_is_left_to_the_stream() {
             Reply::Pass
         }
     });
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()
         .instance("purge-messages", &variables)
         .expect("an instance");
@@ -240,7 +238,7 @@ fn what_dynamodb_leaves_unprocessed_is_sent_again() {
     let (_, conversation_id) = created(&Client::new());
     write_messages(&conversation_id, 60);
     let refused = std::sync::Mutex::new(4);
-    let endpoint = Endpoint::start(move |request| {
+    let endpoint = endpoint(move |request| {
         let mut refused = refused.lock().expect("not poisoned");
         if request.operation != "BatchWriteItem" || *refused == 0 {
             return Reply::Pass;
@@ -251,7 +249,7 @@ fn what_dynamodb_leaves_unprocessed_is_sent_again() {
             json!({ "UnprocessedItems": request.input["RequestItems"] }).to_string(),
         )
     });
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url.as_str())];
+    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()
         .instance("purge-messages", &variables)
         .expect("an instance");

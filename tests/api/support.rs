@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use local::{Options, Stack, tools::say};
+use local::{Endpoint, Options, Reply, Stack, endpoint::Request, tools::say};
 use serde_json::{Value, json};
 
 /// Where the errors' documentation is, as template.yaml has it.
@@ -51,6 +51,11 @@ pub fn stack() -> &'static Stack {
             exit(1)
         })
     })
+}
+
+/// A DynamoDB before the stack's that replies as `script` says.
+pub fn endpoint(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Endpoint {
+    Endpoint::start(stack().dynamodb(), script).expect("a port")
 }
 
 /// Options for a stack of the binaries that Cargo built for this test, two instances of each.

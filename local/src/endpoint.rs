@@ -1,10 +1,12 @@
-//! A DynamoDB whose behaviour a test scripts, for what DynamoDB Local never does.
+//! A DynamoDB between a function and DynamoDB Local: it does what a test has it do and DynamoDB
+//! Local never does, and counts what calls cost.
 
 use std::{
+    fmt,
     io::{BufRead, BufReader, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -12,7 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::stack;
+use crate::{DynamoDb, Result};
 
 /// What the endpoint does with a request.
 #[derive(Clone, Debug)]
@@ -33,10 +35,8 @@ impl Reply {
     /// An error of DynamoDB's.
     pub fn error(status: u16, name: &str) -> Self {
         let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
-        Self::Answer(
-            status,
-            json!({ "__type": name, "message": "a secret of ours" }).to_string(),
-        )
+        let error = json!({ "__type": name, "message": "a secret of ours" });
+        Self::Answer(status, error.to_string())
     }
 }
 
@@ -57,82 +57,111 @@ impl Request {
     }
 }
 
-/// A running endpoint. It lives as long as the test run.
+type Script = dyn Fn(&Request) -> Reply + Send + Sync;
+
+/// A running endpoint. It lives as long as this process.
 pub struct Endpoint {
-    pub url: String,
-    requests: Arc<AtomicUsize>,
+    url: String,
     address: SocketAddr,
-    script: Arc<dyn Fn(&Request) -> Reply + Send + Sync>,
+    behind: DynamoDb,
+    script: Arc<Script>,
+    handled: Arc<AtomicUsize>,
     listening: Mutex<Option<Listening>>,
 }
 
-/// What an endpoint does while it listens.
+/// What an endpoint has while it listens.
 struct Listening {
     ends: Arc<AtomicBool>,
     thread: JoinHandle<()>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
 }
 
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Endpoint({})", self.url)
+    }
+}
+
 impl Endpoint {
-    /// Starts an endpoint that replies as `script` says.
-    pub fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
+    /// Starts an endpoint before the DynamoDB `behind` it that replies as `script` says.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub fn start(
+        behind: &DynamoDb,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let listener = listener(([127, 0, 0, 1], 0).into())?;
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
         let endpoint = Self {
             url: format!("http://{address}"),
-            requests: Arc::default(),
             address,
+            behind: behind.clone(),
             script: Arc::new(script),
+            handled: Arc::default(),
             listening: Mutex::default(),
         };
-        endpoint.serve(listener);
-        endpoint
+        endpoint.listen(listener);
+        Ok(endpoint)
+    }
+
+    /// Where it answers, while it does.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// How many requests it has had that it did not pass on.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.handled.load(Ordering::SeqCst)
     }
 
     /// Closes its connections and refuses new ones.
     pub fn stop(&self) {
-        let mut listening = self.listening.lock().expect("not poisoned");
-        let listening = listening.take().expect("it listens");
+        let Some(listening) = lock(&self.listening).take() else {
+            return;
+        };
         listening.ends.store(true, Ordering::SeqCst);
         // One more connection has it see that it ends.
         let _ = TcpStream::connect(self.address);
-        listening.thread.join().expect("it has not panicked");
-        for connection in &*listening.connections.lock().expect("not poisoned") {
+        let _ = listening.thread.join();
+        for connection in &*lock(&listening.connections) {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
     /// Listens again where it did.
-    pub fn resume(&self) {
-        self.serve(TcpListener::bind(self.address).expect("its port"));
+    ///
+    /// # Errors
+    /// Where another program has taken the port.
+    pub fn resume(&self) -> Result<()> {
+        self.listen(listener(self.address)?);
+        Ok(())
     }
 
-    fn serve(&self, listener: TcpListener) {
+    fn listen(&self, listener: TcpListener) {
         let ends = Arc::new(AtomicBool::new(false));
         let connections: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
-        let (script, count) = (self.script.clone(), self.requests.clone());
         let (has_ended, opened) = (ends.clone(), connections.clone());
+        let (behind, script, handled) = (
+            self.behind.clone(),
+            self.script.clone(),
+            self.handled.clone(),
+        );
         let thread = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if has_ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let connection = stream.try_clone().expect("a second handle");
-                opened.lock().expect("not poisoned").push(connection);
-                let (script, count) = (script.clone(), count.clone());
+                lock(&opened).extend(stream.try_clone());
+                let (behind, script, handled) = (behind.clone(), script.clone(), handled.clone());
                 thread::spawn(move || {
-                    serve(&stream, &*script, &count);
+                    serve(&stream, &behind, &*script, &handled);
                     // The second handle would keep it open.
                     let _ = stream.shutdown(Shutdown::Both);
                 });
             }
         });
-        *self.listening.lock().expect("not poisoned") = Some(Listening {
+        *lock(&self.listening) = Some(Listening {
             ends,
             thread,
             connections,
@@ -140,11 +169,20 @@ impl Endpoint {
     }
 }
 
+fn listener(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Serves one connection, until one of the two ends closes it.
 fn serve(
     stream: &TcpStream,
-    script: &dyn Fn(&Request) -> Reply,
-    count: &AtomicUsize,
+    behind: &DynamoDb,
+    script: &Script,
+    handled: &AtomicUsize,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
@@ -152,13 +190,11 @@ fn serve(
         let request = request(&mut reader)?;
         let reply = script(&request);
         if !matches!(reply, Reply::Pass) {
-            count.fetch_add(1, Ordering::SeqCst);
+            handled.fetch_add(1, Ordering::SeqCst);
         }
         let pass = || {
-            stack()
-                .dynamodb()
-                .forward(&request.target, &request.input.to_string())
-                .ok()
+            let input = request.input.to_string();
+            behind.forward(&request.target, &input).ok()
         };
         let (status, body) = match reply {
             Reply::Pass => pass()?,
@@ -213,4 +249,67 @@ fn request(reader: &mut impl BufRead) -> Option<Request> {
         input: serde_json::from_slice(&body).ok()?,
         target,
     })
+}
+
+/// What one request to DynamoDB took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// The operation, for example `GetItem`.
+    pub operation: String,
+    /// The read or write capacity units, as DynamoDB counts them.
+    pub units: f64,
+    /// The bytes of the answer's body.
+    pub bytes: usize,
+}
+
+/// An endpoint that passes everything on and keeps what each request took.
+#[derive(Debug)]
+pub struct Meter {
+    endpoint: Endpoint,
+    costs: Arc<Mutex<Vec<Cost>>>,
+}
+
+impl Meter {
+    /// Starts a meter before a DynamoDB.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub fn start(behind: &DynamoDb) -> Result<Self> {
+        let costs: Arc<Mutex<Vec<Cost>>> = Arc::default();
+        let (spent, dynamodb) = (costs.clone(), behind.clone());
+        let endpoint = Endpoint::start(behind, move |request| {
+            // What the function asked for, and the units that it took.
+            let mut input = request.input.clone();
+            input["ReturnConsumedCapacity"] = json!("TOTAL");
+            let Ok((status, body)) = dynamodb.forward(&request.target, &input.to_string()) else {
+                return Reply::Silence;
+            };
+            let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+            lock(&spent).push(Cost {
+                operation: request.operation.clone(),
+                units: units(&answer["ConsumedCapacity"]),
+                bytes: body.len(),
+            });
+            Reply::Answer(status, body)
+        })?;
+        Ok(Self { endpoint, costs })
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        self.endpoint.url()
+    }
+
+    /// What was spent since this was last asked.
+    pub fn take(&self) -> Vec<Cost> {
+        std::mem::take(&mut *lock(&self.costs))
+    }
+}
+
+/// The units of one table, or of all that a transaction or a batch touched.
+fn units(consumed: &Value) -> f64 {
+    match consumed {
+        Value::Array(tables) => tables.iter().map(units).sum(),
+        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    }
 }
