@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -155,7 +155,13 @@ impl Endpoint {
                 lock(&opened).extend(stream.try_clone());
                 let (behind, script, handled) = (behind.clone(), script.clone(), handled.clone());
                 thread::spawn(move || {
-                    serve(&stream, &behind, &*script, &handled);
+                    serve(&stream, &behind, |request| {
+                        let reply = script(request);
+                        if !matches!(reply, Reply::Pass) {
+                            handled.fetch_add(1, Ordering::SeqCst);
+                        }
+                        reply
+                    });
                     // The second handle would keep it open.
                     let _ = stream.shutdown(Shutdown::Both);
                 });
@@ -177,21 +183,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves one connection, until one of the two ends closes it.
-fn serve(
-    stream: &TcpStream,
+/// Serves one connection, until one of the two ends closes it or the script has it closed.
+pub fn serve(
+    stream: impl Read + Write,
     behind: &DynamoDb,
-    script: &Script,
-    handled: &AtomicUsize,
+    script: impl Fn(&Request) -> Reply,
 ) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let mut writer = stream;
+    let mut stream = BufReader::new(stream);
     loop {
-        let request = request(&mut reader)?;
+        let request = request(&mut stream)?;
         let reply = script(&request);
-        if !matches!(reply, Reply::Pass) {
-            handled.fetch_add(1, Ordering::SeqCst);
-        }
         let pass = || {
             let input = request.input.to_string();
             behind.forward(&request.target, &input).ok()
@@ -205,12 +206,12 @@ fn serve(
             Reply::Answer(status, body) => (status, body),
             Reply::Half => {
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 1000\r\n\r\n{";
-                writer.write_all(head.as_bytes()).ok()?;
+                stream.get_mut().write_all(head.as_bytes()).ok()?;
                 return None;
             }
             Reply::Silence => {
                 // Until the other end has had enough and closes.
-                let _ = reader.fill_buf();
+                let _ = stream.fill_buf();
                 return None;
             }
         };
@@ -218,7 +219,9 @@ fn serve(
             "HTTP/1.1 {status} Status\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
+        let writer = stream.get_mut();
         writer.write_all((head + &body).as_bytes()).ok()?;
+        writer.flush().ok()?;
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -27,6 +27,8 @@ type Invocation = (Vec<u8>, Duration);
 #[derive(Debug)]
 pub struct Instance {
     process: Child,
+    started: Instant,
+    polls: Receiver<Instant>,
     events: Sender<Invocation>,
     answers: Receiver<Result<Vec<u8>, Vec<u8>>>,
     log: Log,
@@ -40,17 +42,21 @@ impl Instance {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let (events, next) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
+        let (poll, polls) = mpsc::sync_channel(1);
         let next = Arc::new(Mutex::new(next));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (next, answer) = (next.clone(), answer.clone());
-                thread::spawn(move || serve(&stream, &next, &answer));
+                let (next, answer, poll) = (next.clone(), answer.clone(), poll.clone());
+                thread::spawn(move || serve(&stream, &next, &answer, &poll));
             }
         });
         command.env("AWS_LAMBDA_RUNTIME_API", address.to_string());
+        let started = Instant::now();
         let process = group.spawn(log.receive(command)?)?;
         Ok(Self {
             process,
+            started,
+            polls,
             events,
             answers,
             log: log.clone(),
@@ -86,19 +92,46 @@ impl Instance {
             serde_json::from_slice(&bytes)
                 .unwrap_or_else(|error| fault(format!("no JSON: {error}")))
         };
-        self.events
-            .send((event.to_string().into_bytes(), lifetime))
-            .map_err(|error| fault(error.to_string()))?;
-        let deadline = Instant::now() + lifetime;
-        loop {
-            match self.answers.recv_timeout(Duration::from_millis(50)) {
-                Ok(answer) => return answer.map(parse).map_err(parse),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-                Err(_) => return Err(fault("the function does not answer".to_owned())),
-            }
-            if let Ok(Some(status)) = self.process.try_wait() {
-                return Err(fault(format!("the function ended ({status})")));
-            }
+        let answer = self.exchange(event.to_string().into_bytes(), lifetime);
+        answer.map_err(fault)?.map(parse).map_err(parse)
+    }
+
+    /// Invokes the function with these bytes, and gives those that it answers, or reports as an
+    /// error.
+    ///
+    /// # Errors
+    /// Where the instance has ended or gives no answer.
+    pub fn exchange(
+        &mut self,
+        event: Vec<u8>,
+        lifetime: Duration,
+    ) -> Result<Result<Vec<u8>, Vec<u8>>> {
+        let sent = self.events.send((event, lifetime));
+        sent.map_err(|error| error.to_string())?;
+        wait(&mut self.process, &self.answers, lifetime)
+    }
+
+    /// Waits until the function asks for its first event, and gives how long it took to get there.
+    ///
+    /// # Errors
+    /// Where it ends before, or takes too long.
+    pub fn wait_for_init(&mut self) -> Result<Duration> {
+        let polled = wait(&mut self.process, &self.polls, PATIENCE)?;
+        Ok(polled.duration_since(self.started))
+    }
+}
+
+/// Waits for what a process is to bring about, as long as it runs.
+fn wait<T>(process: &mut Child, awaited: &Receiver<T>, patience: Duration) -> Result<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match awaited.recv_timeout(Duration::from_millis(50)) {
+            Ok(awaited) => return Ok(awaited),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+            Err(_) => return Err("the function does not answer".to_owned()),
+        }
+        if let Ok(Some(status)) = process.try_wait() {
+            return Err(format!("the function ended ({status})"));
         }
     }
 }
@@ -115,12 +148,15 @@ fn serve(
     stream: &TcpStream,
     next: &Mutex<Receiver<Invocation>>,
     answer: &Sender<Result<Vec<u8>, Vec<u8>>>,
+    poll: &SyncSender<Instant>,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     loop {
         let (path, body) = request(&mut reader)?;
         let reply = if path.ends_with("/invocation/next") {
+            // Only the first is of interest, and of a full channel there is no telling.
+            let _ = poll.try_send(Instant::now());
             let (event, lifetime) = next
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -124,7 +124,7 @@ impl Idempotency {
             .map_err(Error::internal)?;
         let put_group = self.groups.put(caller, group)?;
         let writes = [put_key, put_group].map(|put| TransactWriteItem::builder().put(put).build());
-        let tries = self.transact(&writes, fingerprint, group.id());
+        let tries = self.transact(&writes, fingerprint);
         let out_of_time = |elapsed: Elapsed| Error::Unavailable(elapsed.into());
         timeout(OPERATION_TIMEOUT, tries)
             .await
@@ -136,7 +136,6 @@ impl Idempotency {
         &self,
         writes: &[TransactWriteItem],
         fingerprint: &Fingerprint,
-        id: &Id,
     ) -> Result<Option<FirstAnswer>> {
         let mut attempt = 1;
         loop {
@@ -157,7 +156,7 @@ impl Idempotency {
                 _ => return Err(service_failure(error)),
             };
             if let Some(first) = reasons.iter().find_map(CancellationReason::item) {
-                return replay(first, fingerprint, id);
+                return replay(first, fingerprint).map(Some);
             }
             if !reasons.iter().any(may_pass) {
                 return Err(service_failure(error));
@@ -172,18 +171,19 @@ impl Idempotency {
     }
 }
 
-/// The first answer, if the key came with the same body; none, if that was this very request, of
-/// which an earlier attempt got through while its answer got lost.
+/// The first answer, if the key came with the same body.
+///
+/// It is never an answer to this very request: where an attempt gets through and its answer gets
+/// lost, the SDK sends the same client request token again, and DynamoDB says that it is done.
 fn replay(
     item: &HashMap<String, AttributeValue>,
     fingerprint: &Fingerprint,
-    id: &Id,
-) -> Result<Option<FirstAnswer>> {
+) -> Result<FirstAnswer> {
     let first: Item = serde_dynamo::from_item(item.clone()).map_err(Error::internal)?;
     if first.fingerprint != fingerprint.as_str() {
         return Err(Error::IdempotencyKeyReused);
     }
-    Ok((first.answer.group_id != *id).then_some(first.answer))
+    Ok(first.answer)
 }
 
 /// Whether a transaction was cancelled for a reason that passes.
