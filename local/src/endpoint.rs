@@ -265,6 +265,13 @@ pub struct Cost {
     pub bytes: usize,
 }
 
+impl Cost {
+    /// Whether the units are read units, and not write units.
+    pub fn is_read(&self) -> bool {
+        ["GetItem", "Query"].contains(&self.operation.as_str())
+    }
+}
+
 /// An endpoint that passes everything on and keeps what each request took.
 #[derive(Debug)]
 pub struct Meter {

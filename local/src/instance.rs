@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An event, and how long the function may take, as Lambda tells it.
 type Invocation = (Vec<u8>, Duration);
 
+/// What a function answers, or reports as an error.
+type Outcome = Result<Vec<u8>, Vec<u8>>;
+
 /// One running instance. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Instance {
@@ -30,7 +33,7 @@ pub struct Instance {
     started: Instant,
     polls: Receiver<Instant>,
     events: Sender<Invocation>,
-    answers: Receiver<Result<Vec<u8>, Vec<u8>>>,
+    answers: Receiver<Outcome>,
     log: Log,
 }
 
@@ -93,22 +96,21 @@ impl Instance {
                 .unwrap_or_else(|error| fault(format!("no JSON: {error}")))
         };
         let answer = self.exchange(event.to_string().into_bytes(), lifetime);
-        answer.map_err(fault)?.map(parse).map_err(parse)
+        let (answer, _) = answer.map_err(fault)?;
+        answer.map(parse).map_err(parse)
     }
 
     /// Invokes the function with these bytes, and gives those that it answers, or reports as an
-    /// error.
+    /// error, and how long it took.
     ///
     /// # Errors
     /// Where the instance has ended or gives no answer.
-    pub fn exchange(
-        &mut self,
-        event: Vec<u8>,
-        lifetime: Duration,
-    ) -> Result<Result<Vec<u8>, Vec<u8>>> {
+    pub fn exchange(&mut self, event: Vec<u8>, lifetime: Duration) -> Result<(Outcome, Duration)> {
+        let start = Instant::now();
         let sent = self.events.send((event, lifetime));
         sent.map_err(|error| error.to_string())?;
-        wait(&mut self.process, &self.answers, lifetime)
+        let answer = wait(&mut self.process, &self.answers, lifetime)?;
+        Ok((answer, start.elapsed()))
     }
 
     /// Waits until the function asks for its first event, and gives how long it took to get there.
@@ -147,7 +149,7 @@ impl Drop for Instance {
 fn serve(
     stream: &TcpStream,
     next: &Mutex<Receiver<Invocation>>,
-    answer: &Sender<Result<Vec<u8>, Vec<u8>>>,
+    answer: &Sender<Outcome>,
     poll: &SyncSender<Instant>,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::Duration,
 };
@@ -198,7 +198,8 @@ impl Stack {
     }
 
     /// Starts one more instance of a function, on a Runtime API of its own, with other values for
-    /// some of its variables; or of any other binary, with no variables but these.
+    /// some of its variables; or of any other binary, with no variables but these. A path in place
+    /// of the name takes the binary from elsewhere.
     ///
     /// # Errors
     /// Where the binary cannot be started.
@@ -206,13 +207,15 @@ impl Stack {
         let function = self
             .functions
             .iter()
-            .find(|function| function.binary == binary);
+            .find(|function| Path::new(binary).ends_with(&function.binary));
         let mut command = Command::new(self.options.binaries.join(binary));
         command
             .env_clear()
             .envs(self.variables(binary, function))
             .envs(variables.iter().copied());
-        let log = self.logs.of(&binary.replace('/', "-"));
+        let log = self
+            .logs
+            .of(binary.trim_start_matches('/').replace('/', "-").as_str());
         Instance::start(self.guardian.group(), &log, &mut command)
     }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod authentication;
+mod costs;
 mod create_group;
 mod delete_group;
 mod etags;
