@@ -15,10 +15,10 @@ pub(crate) fn measure(binaries: &Path) -> Result<Table> {
         title,
         &["function", "binary, kB", "zip, kB", "zip to floor"],
     );
-    let (floor_size, floor_zip) = size(&binaries.join("floor"))?;
+    let (floor_size, floor_zip) = size(&binaries.join("floor-get-item"))?;
     let kilobytes = |bytes: usize| json!(bytes / 1_000);
     table.rows.push(vec![
-        json!("floor"),
+        json!("floor-get-item"),
         kilobytes(floor_size),
         kilobytes(floor_zip),
         json!(1.0),

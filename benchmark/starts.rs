@@ -145,9 +145,8 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
         // The first round finds DynamoDB Local cold, and counts for nothing.
         for round in 0..=rounds {
             for (subject, samples) in subjects.iter().zip(&mut samples) {
-                let endpoint = setting.tls.then_some(&terminator);
-                let sample = one_life(stack, subject, endpoint, share.as_ref());
-                let sample = sample.map_err(|error| format!("{}: {error}", subject.label))?;
+                let sample = one_life(stack, subject, setting, &terminator, share.as_ref());
+                let sample = sample.map_err(|error| format!("{}: {error}", subject.binary))?;
                 if round > 0 {
                     samples.add(sample);
                 }
@@ -164,7 +163,8 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
 fn one_life(
     stack: &Stack,
     subject: &Subject,
-    terminator: Option<&Terminator>,
+    setting: &Setting,
+    terminator: &Terminator,
     share: Option<&Share>,
 ) -> Result<Samples> {
     let mut variables: Vec<_> = subject
@@ -172,12 +172,11 @@ fn one_life(
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let authorities = terminator.map(|terminator| terminator.authorities.display().to_string());
-    if let (Some(terminator), Some(authorities)) = (terminator, &authorities) {
-        variables.extend([
-            (dynamodb::ENDPOINT_URL, terminator.url.as_str()),
-            (tls::AUTHORITIES, authorities),
-        ]);
+    // Over plain HTTP they are read as well.
+    let authorities = terminator.authorities.display().to_string();
+    variables.push((tls::AUTHORITIES, &authorities));
+    if setting.tls {
+        variables.push((dynamodb::ENDPOINT_URL, &terminator.url));
     }
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let mut instance = stack.instance(&subject.binary, &variables)?;
@@ -246,8 +245,8 @@ fn table(setting: &Setting, subjects: &[Subject], samples: &[Samples]) -> Table 
         "RSS to floor",
     ];
     let mut table = Table::new(&format!("From the start on: {}", setting.name), &head);
-    let floor = &samples[0];
-    for (subject, samples) in subjects.iter().zip(samples) {
+    for (subject, of_subject) in subjects.iter().zip(samples) {
+        let (floor, samples) = (&samples[subject.floor], of_subject);
         let ratio = |of: fn(&Samples) -> &Vec<f64>| json!(median(of(samples)) / median(of(floor)));
         let middle = format!(
             "{:.1} to {:.1}",
@@ -255,7 +254,7 @@ fn table(setting: &Setting, subjects: &[Subject], samples: &[Samples]) -> Table 
             quantile(&samples.both, 0.75)
         );
         table.rows.push(vec![
-            json!(subject.label),
+            json!(subject.binary),
             json!(median(&samples.init)),
             json!(median(&samples.first)),
             json!(median(&samples.both)),
@@ -280,7 +279,6 @@ fn targets(subjects: &[Subject], samples: &[Option<Vec<Samples>>]) -> Table {
         "target, to floor",
         "setting",
         "at most",
-        "get-group",
         "highest",
         "of",
         "met",
@@ -291,14 +289,12 @@ fn targets(subjects: &[Subject], samples: &[Option<Vec<Samples>>]) -> Table {
         let Some(samples) = &samples[target.setting] else {
             continue;
         };
-        let floor = (target.of)(&samples[0]);
-        let ratios: Vec<_> = samples
-            .iter()
-            .map(|samples| (target.of)(samples) / floor)
-            .collect();
-        let worst = (1..ratios.len())
-            .max_by(|a, b| ratios[*a].total_cmp(&ratios[*b]))
-            .unwrap_or_default();
+        let ratio = |(subject, of_subject): (&Subject, &Samples)| {
+            (target.of)(of_subject) / (target.of)(&samples[subject.floor])
+        };
+        let ratios: Vec<_> = subjects.iter().zip(samples).map(ratio).collect();
+        let worst = (0..ratios.len()).max_by(|a, b| ratios[*a].total_cmp(&ratios[*b]));
+        let worst = worst.unwrap_or_default();
         let met = if ratios[worst] <= target.limit {
             "yes"
         } else {
@@ -308,9 +304,8 @@ fn targets(subjects: &[Subject], samples: &[Option<Vec<Samples>>]) -> Table {
             json!(target.measure),
             json!(setting),
             json!(target.limit),
-            json!(ratios[1]),
             json!(ratios[worst]),
-            json!(subjects[worst].label),
+            json!(subjects[worst].binary),
             json!(met),
         ]);
     }

@@ -1,4 +1,4 @@
-//! What is measured: the floor, and the function of each endpoint, with an event that fits.
+//! What is measured: the function of each endpoint and its floor, with an event that fits.
 
 use std::path::PathBuf;
 
@@ -11,58 +11,54 @@ const BODY: &str =
 
 /// A program, its variables, and the event that it gets.
 pub(crate) struct Subject {
-    pub(crate) label: String,
     pub(crate) binary: String,
+    /// Where its floor is among the subjects; a floor is its own.
+    pub(crate) floor: usize,
     pub(crate) variables: Vec<(&'static str, String)>,
     pub(crate) event: Value,
     deletes: bool,
     account_id: String,
 }
 
-/// The floor and the five endpoints, each with an account of its own that has eleven groups; and
-/// the endpoints once more from each directory of other builds.
+/// The functions of the endpoints, each with its floor: the least that does the same request.
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("get-group", "floor-get-item"),
+    ("list-groups", "floor-query"),
+    ("create-group", "floor-put-item"),
+    ("update-group", "floor-update-item"),
+    ("delete-group", "floor-delete-item"),
+];
+
+/// Each floor, the function above it, and that function of each directory of other builds.
 pub(crate) fn all(stack: &Stack, others: &[PathBuf]) -> Result<Vec<Subject>> {
-    let mut subjects = vec![subject(stack, "floor", None)?];
-    for function in [
-        "get-group",
-        "list-groups",
-        "create-group",
-        "update-group",
-        "delete-group",
-    ] {
-        subjects.push(subject(stack, function, None)?);
+    let mut subjects = Vec::new();
+    for (function, floor) in FUNCTIONS {
+        let at_floor = subjects.len();
+        subjects.push(subject(stack, function, floor.to_owned(), at_floor)?);
+        subjects.push(subject(stack, function, function.to_owned(), at_floor)?);
         for other in others.iter().filter(|other| other.join(function).exists()) {
-            subjects.push(subject(stack, function, Some(other))?);
+            let binary = other.join(function).display().to_string();
+            subjects.push(subject(stack, function, binary, at_floor)?);
         }
     }
     Ok(subjects)
 }
 
-fn subject(stack: &Stack, function: &'static str, other: Option<&PathBuf>) -> Result<Subject> {
-    let (label, binary) = match other {
-        None => (function.to_owned(), function.to_owned()),
-        Some(dir) => (
-            format!("{function} of {}", dir.display()),
-            dir.join(function).display().to_string(),
-        ),
-    };
+fn subject(stack: &Stack, function: &str, binary: String, floor: usize) -> Result<Subject> {
     let account_id = format!("bench-{function}");
     for number in 0..10 {
         put_group(stack, &account_id, &format!("0000000{number:09}"))?;
     }
     sample::put(stack.dynamodb(), &account_id)?;
-    let variables = match function {
-        "floor" => vec![
+    let event = event(function, &stack.issue_token(&account_id)?);
+    Ok(Subject {
+        binary,
+        floor,
+        // What a floor needs; a function's own is the same, or not looked at.
+        variables: vec![
             ("GROUPS_TABLE", "GroupsTable".to_owned()),
             ("ACCOUNT_ID", account_id.clone()),
         ],
-        _ => Vec::new(),
-    };
-    let event = event(function, &stack.issue_token(&account_id)?);
-    Ok(Subject {
-        label,
-        binary,
-        variables,
         event,
         deletes: function == "delete-group",
         account_id,

@@ -6,6 +6,7 @@ use crate::{
     Error, Result,
     model::{AccountId, Token},
     tables::Tokens,
+    telemetry,
 };
 
 mod verified;
@@ -38,6 +39,17 @@ impl Authenticator {
         Self {
             tokens,
             verified: Mutex::default(),
+        }
+    }
+
+    /// Makes the connection to DynamoDB ahead of the first request, which then finds it: in init
+    /// Lambda gives an instance a whole core, and afterwards the share that its memory buys.
+    ///
+    /// Where it cannot be made, that is logged, and the first request tries again.
+    pub async fn connect(&self) {
+        if let Err(error) = self.tokens.connect().await {
+            let cause = telemetry::chain(&error);
+            tracing::warn!(cause, "no connection to DynamoDB in init");
         }
     }
 

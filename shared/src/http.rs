@@ -38,6 +38,7 @@ where
     H: AsyncFn(Request) -> Result<Answer>,
 {
     let authenticator = Authenticator::new(tokens);
+    authenticator.connect().await;
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
         let request_id = payload
             .request_id()

@@ -17,6 +17,11 @@ fn metered(function: &str) -> (Instance, Meter) {
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", meter.url())];
     let mut instance = stack().instance(function, &variables).expect("an instance");
     instance.wait_for_init().expect("it starts");
+    assert_eq!(
+        spent(&meter),
+        costs(&[("GetItem", EVENTUAL_READ)]),
+        "the connection"
+    );
     (instance, meter)
 }
 

@@ -57,7 +57,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                     let (before, _) = client.get("/v1/groups").page();
                     let mut event = event;
                     event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
-                    let broken = Arc::new(AtomicBool::new(true));
+                    let broken = Arc::new(AtomicBool::new(false));
                     let is_broken = broken.clone();
                     let endpoint = endpoint(move |request| {
                         let here = request.is_for_token() == in_look_up;
@@ -68,6 +68,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                         }
                     });
                     let mut instance = instance(function, endpoint.url());
+                    broken.store(true, Ordering::SeqCst);
                     let (answer, time) = invoke(&mut instance, &event);
                     check(function, &answer, time, &endpoint);
                     let (groups, _) = client.get("/v1/groups").page();
@@ -83,7 +84,9 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
 
 fn instance(function: &str, url: &str) -> Instance {
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", url)];
-    stack().instance(function, &variables).expect("an instance")
+    let mut instance = stack().instance(function, &variables).expect("an instance");
+    instance.wait_for_init().expect("it starts");
+    instance
 }
 
 /// Invokes a function, and gives the answer and how long it took.
@@ -200,6 +203,44 @@ fn a_database_that_cannot_be_reached_is_503_until_it_can() {
             assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
         }
     }
+}
+
+#[test]
+fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
+    let faults = [
+        Reply::error(400, "ThrottlingException"),
+        Reply::error(400, "AccessDeniedException"),
+        Reply::Half,
+        Reply::Silence,
+    ];
+    thread::scope(|scope| {
+        for fault in &faults {
+            scope.spawn(move || {
+                let client = Client::new();
+                local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+                for (function, event, status) in events(&client.token) {
+                    let broken = Arc::new(AtomicBool::new(true));
+                    let (is_broken, fault) = (broken.clone(), fault.clone());
+                    let endpoint = endpoint(move |_| {
+                        if is_broken.load(Ordering::SeqCst) {
+                            fault.clone()
+                        } else {
+                            Reply::Pass
+                        }
+                    });
+                    let start = Instant::now();
+                    let mut instance = instance(function, endpoint.url());
+                    assert!(endpoint.requests() > 0, "{function} has tried");
+                    assert!(start.elapsed() < Duration::from_secs(3), "{function}");
+                    broken.store(false, Ordering::SeqCst);
+                    let (answer, _) = invoke(&mut instance, &event);
+                    assert_eq!(answer.status, status, "{function}: {answer:?}");
+                    let log = instance.log();
+                    assert!(log.contains("no connection to DynamoDB in init"), "{log}");
+                }
+            });
+        }
+    });
 }
 
 #[test]

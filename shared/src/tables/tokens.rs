@@ -11,16 +11,22 @@
 //!
 //! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
     Client, error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue,
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{MissingVariable, failure, variable};
 use crate::{
     Error, Result,
     model::{AccountId, NewToken, Revocation, Timestamp, Token, token::TokenHash},
 };
+
+/// How long [`Tokens::connect`] may take. Lambda gives a function ten seconds for all of its init.
+const INIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const INDEX_BY_ACCOUNT: &str = "by-account";
 
@@ -98,6 +104,23 @@ impl Tokens {
             account_id,
             expires_at,
         }))
+    }
+
+    /// Makes the connection to DynamoDB that the first request will use, by a request like its own.
+    ///
+    /// # Errors
+    /// `unavailable` or `internal` where the table cannot be read.
+    pub async fn connect(&self) -> Result<()> {
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            // No token has this hash.
+            .key("token_hash", AttributeValue::S("none".to_owned()));
+        let read = timeout(INIT_TIMEOUT, read.send()).await;
+        read.map_err(|elapsed| Error::Unavailable(elapsed.into()))?
+            .map_err(failure)?;
+        Ok(())
     }
 
     /// Issues a token. Only its hash is stored.

@@ -1,0 +1,32 @@
+//! The floor of what updates an item from a JSON body.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use lambda_http::Error;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    floor::serve(async |call| {
+        let body: Value = serde_json::from_slice(call.request.body())?;
+        let name = body["name"].as_str().ok_or("no name")?;
+        let updated = call
+            .client
+            .update_item()
+            .table_name(call.table)
+            .key("account_id", call.account_id)
+            .key("id", floor::id(&call.request))
+            .condition_expression("attribute_exists(id)")
+            .update_expression("SET #name = :name, contacts = :contacts")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", AttributeValue::S(name.to_owned()))
+            .expression_attribute_values(
+                ":contacts",
+                AttributeValue::S(body["contacts"].to_string()),
+            )
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await?;
+        Ok(floor::json(&updated.attributes.ok_or("no such item")?))
+    })
+    .await
+}
