@@ -97,6 +97,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             name: "bench",
             binaries,
             instances: 1,
+            dynamodb_at_full_speed: true,
             ..Options::default()
         })?;
         if wanted("starts") {

@@ -27,8 +27,9 @@ pub(crate) fn peak_rss_mib(process: u32) -> Result<f64> {
     Ok(kib.ok_or(format!("{path} has no VmHWM"))? / 1_024.0)
 }
 
-/// The period in which a share is dealt out, in microseconds. Lambda's is as short.
-const PERIOD_US: u32 = 20_000;
+/// How long a process may run in one go, in microseconds: the least that Linux deals out, so that no
+/// burst hides the cut.
+const QUOTA_US: u32 = 1_000;
 
 /// A share of a core, for the processes that are put in: a control group. It goes when it is dropped.
 pub(crate) struct Share {
@@ -39,19 +40,19 @@ impl Share {
     /// A group whose processes get this share of one core; none where this machine has no control
     /// groups for us, or where the share is all of it.
     pub(crate) fn of_a_core(share: f64) -> Option<Self> {
-        let quota = (share * f64::from(PERIOD_US)) as u32;
+        let period = (f64::from(QUOTA_US) / share) as u32;
         let name = format!("groups-bench-{}", std::process::id());
         // Version 1 has a tree for each controller, version 2 has one tree.
         let first = Path::new("/sys/fs/cgroup/cpu").join(&name);
         let second = Path::new("/sys/fs/cgroup").join(&name);
         if first.parent().is_some_and(Path::exists) {
             let share = Self::create(first)?;
-            fs::write(share.dir.join("cpu.cfs_period_us"), PERIOD_US.to_string()).ok()?;
-            fs::write(share.dir.join("cpu.cfs_quota_us"), quota.to_string()).ok()?;
+            fs::write(share.dir.join("cpu.cfs_period_us"), period.to_string()).ok()?;
+            fs::write(share.dir.join("cpu.cfs_quota_us"), QUOTA_US.to_string()).ok()?;
             Some(share)
         } else {
             let share = Self::create(second)?;
-            fs::write(share.dir.join("cpu.max"), format!("{quota} {PERIOD_US}")).ok()?;
+            fs::write(share.dir.join("cpu.max"), format!("{QUOTA_US} {period}")).ok()?;
             Some(share)
         }
     }

@@ -15,6 +15,9 @@ use crate::{
 /// How many warm calls each instance gets.
 const CALLS: usize = 20;
 
+/// How many calls each program gets before anything is measured, for DynamoDB Local to become fast.
+const CALLS_AHEAD: usize = 1_000;
+
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -127,6 +130,9 @@ const TARGETS: [Target; 8] = [
 pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
     let terminator = tls::terminate(stack.dynamodb())?;
     let subjects = subjects::all(stack, others)?;
+    for subject in &subjects {
+        one_life(stack, subject, &SETTINGS[0], &terminator, None, CALLS_AHEAD)?;
+    }
     let mut tables = Vec::new();
     let mut ratios = Vec::new();
     for setting in &SETTINGS {
@@ -142,14 +148,11 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
             }
             share => share.flatten(),
         };
-        // The first round finds DynamoDB Local cold, and counts for nothing.
-        for round in 0..=rounds {
+        for _ in 0..rounds {
             for (subject, samples) in subjects.iter().zip(&mut samples) {
-                let sample = one_life(stack, subject, setting, &terminator, share.as_ref());
+                let sample = one_life(stack, subject, setting, &terminator, share.as_ref(), CALLS);
                 let sample = sample.map_err(|error| format!("{}: {error}", subject.binary))?;
-                if round > 0 {
-                    samples.add(sample);
-                }
+                samples.add(sample);
             }
         }
         tables.push(table(setting, &subjects, &samples));
@@ -166,6 +169,7 @@ fn one_life(
     setting: &Setting,
     terminator: &Terminator,
     share: Option<&Share>,
+    calls: usize,
 ) -> Result<Samples> {
     let mut variables: Vec<_> = subject
         .variables
@@ -200,10 +204,10 @@ fn one_life(
     };
     let first = call(&mut instance)?;
     let both_cpu = cpu_ms(process)?;
-    let warm = (0..CALLS)
+    let warm = (0..calls)
         .map(|_| call(&mut instance))
         .collect::<Result<_>>()?;
-    let warm_cpu = (cpu_ms(process)? - both_cpu) / CALLS as f64;
+    let warm_cpu = (cpu_ms(process)? - both_cpu) / calls as f64;
     Ok(Samples {
         init: vec![init],
         first: vec![first],

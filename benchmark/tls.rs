@@ -1,8 +1,15 @@
 //! TLS 1.3 before DynamoDB Local, because the handshake is most of a real cold start.
 
-use std::{env, fs, net::TcpListener, path::PathBuf, sync::Arc, thread};
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 
-use local::{DynamoDb, Reply, Result, endpoint};
+use local::{DynamoDb, Result};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
@@ -61,15 +68,14 @@ pub(crate) fn terminate(dynamodb: &DynamoDb) -> Result<Terminator> {
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| fault(&error))?;
     let port = listener.local_addr().map_err(|error| fault(&error))?.port();
-    let behind = dynamodb.clone();
+    let behind = dynamodb.endpoint().trim_start_matches("http://").to_owned();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (config, behind) = (config.clone(), behind.clone());
             thread::spawn(move || {
-                stream.set_nodelay(true).ok()?;
-                let connection = ServerConnection::new(config).ok()?;
-                let stream = StreamOwned::new(connection, stream);
-                endpoint::serve(stream, &behind, |_| Reply::Pass)
+                stream.set_nodelay(true)?;
+                let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+                relay(StreamOwned::new(connection, stream), &behind)
             });
         }
     });
@@ -77,6 +83,41 @@ pub(crate) fn terminate(dynamodb: &DynamoDb) -> Result<Terminator> {
         url: format!("https://localhost:{port}"),
         authorities,
     })
+}
+
+/// Passes requests on and answers back, until one of the two ends closes its connection.
+fn relay(stream: impl Read + Write, behind: &str) -> io::Result<()> {
+    let upstream = TcpStream::connect(behind)?;
+    upstream.set_nodelay(true)?;
+    let (mut near, mut far) = (BufReader::new(stream), BufReader::new(upstream));
+    loop {
+        let request = message(&mut near)?;
+        far.get_mut().write_all(&request)?;
+        let answer = message(&mut far)?;
+        near.get_mut().write_all(&answer)?;
+        near.get_mut().flush()?;
+    }
+}
+
+/// The bytes of the next HTTP message, whose body has the length that its header says: so it is
+/// with the SDK's requests and DynamoDB Local's answers.
+fn message(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let (mut message, mut length) = (Vec::new(), 0);
+    loop {
+        let start = message.len();
+        if stream.read_until(b'\n', &mut message)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = String::from_utf8_lossy(&message[start..]).to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+        if line.trim_end().is_empty() {
+            break;
+        }
+    }
+    stream.take(length).read_to_end(&mut message)?;
+    Ok(message)
 }
 
 impl Drop for Terminator {

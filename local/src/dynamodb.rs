@@ -2,14 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     process::Child,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::{Guardian, Result, Template, logs::Log, tools::DynamoDbLocal};
+use crate::{Guardian, Options, Result, Template, logs::Log, tools::DynamoDbLocal};
 
 /// The variable that names an endpoint that is there already, as the SDKs have it.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
@@ -62,7 +61,7 @@ impl DynamoDb {
         &self.endpoint
     }
 
-    /// Starts DynamoDB Local on `port`, in memory or with its data in `data_dir`.
+    /// Starts DynamoDB Local on `port`, as the options of a stack have it.
     ///
     /// # Errors
     /// Where it cannot be started, or ends before it answers.
@@ -71,10 +70,10 @@ impl DynamoDb {
         guardian: &Guardian,
         log: &Log,
         port: u16,
-        data_dir: Option<&Path>,
+        options: &Options,
     ) -> Result<(Self, Child)> {
-        let mut command = local.command(port);
-        match data_dir {
+        let mut command = local.command(port, options.dynamodb_at_full_speed);
+        match &options.data_dir {
             None => command.arg("-inMemory"),
             Some(dir) => {
                 std::fs::create_dir_all(dir).map_err(|error| {

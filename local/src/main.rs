@@ -140,6 +140,7 @@ fn serve(port: u16, data_dir: Option<PathBuf>, signals: &Receiver<()>) -> Result
         binaries,
         instances: 1,
         log_to_terminal: true,
+        ..Options::default()
     };
     let mut sources = fingerprint();
     let mut stack = Stack::start(options)?;
@@ -253,13 +254,13 @@ struct Build {
     _guardian: Guardian,
 }
 
-/// Starts to build the functions. All of the workspace is named, as `cargo test` does, so that the
+/// Starts to build the functions. No package is named, as with `cargo test`, so that the
 /// dependencies have the same features and are not compiled again for one or the other.
 fn build() -> Result<Build> {
     let guardian = Guardian::start()?;
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     command
-        .args(["build", "--workspace", "--bins"])
+        .args(["build", "--bins"])
         .current_dir(tools::workspace());
     Ok(Build {
         cargo: guardian.spawn(&mut command)?,

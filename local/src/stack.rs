@@ -34,6 +34,8 @@ pub struct Options {
     pub binaries: PathBuf,
     /// How many instances each function has, which is how many requests it serves at once.
     pub instances: usize,
+    /// Whether DynamoDB Local is to be as fast as it gets, and not as fast up.
+    pub dynamodb_at_full_speed: bool,
     /// Whether the functions log to the terminal.
     pub log_to_terminal: bool,
 }
@@ -79,9 +81,8 @@ impl Stack {
             None => {
                 let local = DynamoDbLocal::fetch()?;
                 let log = logs.of("dynamodb-local");
-                let data_dir = options.data_dir.as_deref();
                 let started =
-                    DynamoDb::start(&local, &guardian, &log, front::free_port()?, data_dir);
+                    DynamoDb::start(&local, &guardian, &log, front::free_port()?, &options);
                 let (dynamodb, process) = started?;
                 services.push(process);
                 dynamodb

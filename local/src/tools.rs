@@ -118,13 +118,16 @@ impl DynamoDbLocal {
     }
 
     /// The command that starts it on `port`, but for where its data go.
-    pub(crate) fn command(&self, port: u16) -> Command {
+    pub(crate) fn command(&self, port: u16, at_full_speed: bool) -> Command {
         let jars = self.jars.display();
         let mut command = Command::new(&self.java);
+        if !at_full_speed {
+            // It lives for a test run or a day's work on small data: the quick compiler brings it
+            // up in two thirds of the time.
+            command.arg("-XX:TieredStopAtLevel=1");
+        }
         command
-            // It lives for a test run or a day's work on small data: the quick compiler and the
-            // simple collector bring it up in two thirds of the time.
-            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+            .arg("-XX:+UseSerialGC")
             // Its SQLite is a native library, of which newer Java versions want to be told.
             .arg("--enable-native-access=ALL-UNNAMED")
             .args(["-cp", &format!("{jars}/.jgo/jars/*:{jars}/.jgo/modules/*")])
