@@ -1,6 +1,6 @@
 //! What each call costs DynamoDB: requests, units and bytes.
 
-use local::{Instance, Meter, Result, Stack, dynamodb, sample};
+use local::{Instance, Meter, Result, Stack, dynamodb, endpoint::Cost, sample};
 use serde_json::{Value, json};
 
 use crate::{
@@ -36,7 +36,7 @@ fn cells(meter: &Meter) -> Vec<Value> {
     let costs = meter.take();
     let operations: Vec<_> = costs.iter().map(|cost| cost.operation.as_str()).collect();
     let (read, write) = costs.iter().partition::<Vec<_>, _>(|cost| cost.is_read());
-    let units = |costs: &[&local::endpoint::Cost]| costs.iter().map(|cost| cost.units).sum::<f64>();
+    let units = |costs: &[&Cost]| costs.iter().fold(0.0, |sum, cost| sum + cost.units);
     let bytes: usize = costs.iter().map(|cost| cost.bytes).sum();
     vec![
         json!(operations.join(", ")),
