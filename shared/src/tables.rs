@@ -4,6 +4,7 @@
 
 use std::{env, fmt, time::Duration};
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_dynamodb::{
     Client,
     config::{Builder, Region, retry::RetryConfig, timeout::TimeoutConfig},
@@ -59,6 +60,9 @@ pub async fn connect() -> Result<Client, MissingVariable> {
         .build();
     let environment = aws_config::from_env()
         .region(region)
+        // Lambda hands credentials over in the environment. The default chain would make a client of
+        // STS besides, and where there are none go and ask an instance's metadata service.
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .retry_config(retries)
         .timeout_config(timeouts)
         .load()
