@@ -23,15 +23,28 @@ fn instance(stack: &Stack, meter: &Meter, function: &str) -> Result<Instance> {
     Ok(instance)
 }
 
-fn invoke(instance: &mut Instance, event: &Value, status: u64) -> Result<Value> {
+fn invoke(instance: &mut Instance, event: &Value, status: u64) -> Result<()> {
     let answer = instance.invoke(event).map_err(|error| error.to_string())?;
-    match answer["statusCode"].as_u64() == Some(status) {
-        true => Ok(answer),
-        false => Err(answer.to_string()),
+    if answer["statusCode"] == status {
+        Ok(())
+    } else {
+        Err(answer.to_string())
     }
 }
 
-/// The costs of a call, as cells.
+/// A table of calls, whose first columns say which.
+fn table(title: &str, call: &[&str]) -> Table {
+    let costs = [
+        "operations",
+        "requests",
+        "read units",
+        "write units",
+        "bytes answered",
+    ];
+    Table::new(title, &[call, &costs].concat())
+}
+
+/// The costs of a call, as cells of such a table.
 fn cells(meter: &Meter) -> Vec<Value> {
     let costs = meter.take();
     let operations: Vec<_> = costs.iter().map(|cost| cost.operation.as_str()).collect();
@@ -48,16 +61,7 @@ fn cells(meter: &Meter) -> Vec<Value> {
 }
 
 fn endpoints(stack: &Stack, meter: &Meter) -> Result<Table> {
-    let head = [
-        "function",
-        "call",
-        "operations",
-        "requests",
-        "read units",
-        "write units",
-        "bytes answered",
-    ];
-    let mut table = Table::new("DynamoDB, per call", &head);
+    let mut table = table("DynamoDB, per call", &["function", "call"]);
     let account_id = "bench-calls";
     sample::put(stack.dynamodb(), account_id)?;
     let token = stack.issue_token(account_id)?;
@@ -96,17 +100,8 @@ fn endpoints(stack: &Stack, meter: &Meter) -> Result<Table> {
 }
 
 fn lists(stack: &Stack, meter: &Meter) -> Result<Table> {
-    let head = [
-        "groups",
-        "archived",
-        "page",
-        "operations",
-        "requests",
-        "read units",
-        "write units",
-        "bytes answered",
-    ];
-    let mut table = Table::new("DynamoDB, per page of ten groups", &head);
+    let title = "DynamoDB, per page of ten groups";
+    let mut table = table(title, &["groups", "archived", "page"]);
     let mut instance = instance(stack, meter, "list-groups")?;
     for count in ACCOUNTS {
         let account_id = format!("bench-{count}");

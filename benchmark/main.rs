@@ -1,9 +1,9 @@
-//! What the functions take, measured side by side with the floor: the least that such a function
-//! can take (`floor/`). Builds the release binaries, runs them on a bare Runtime API with DynamoDB
-//! Local behind, in turns, and prints tables.
+//! What the functions take, measured side by side with their floors: for each, the least that can
+//! be done for the same request (`floor/`). Builds the release binaries, runs them on a bare Runtime
+//! API with DynamoDB Local behind, in turns, and prints tables.
 //!
 //! ```text
-//! cargo bench                      everything, about 15 minutes
+//! cargo bench                      everything, some five minutes once it is built
 //! cargo bench -- starts --rounds 5 one part of it, and less of it
 //! cargo bench -- starts --beside DIRECTORY
 //!                                  another build's binaries in the same turns
@@ -122,8 +122,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the functions as a deployment does, and the floor in the same profile, each by itself so
-/// that neither turns on a feature of the other's.
+/// Builds the functions as a deployment does, and the floors in the same profile, each by themselves
+/// so that neither turn on a feature of the others'.
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     for selection in [

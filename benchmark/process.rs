@@ -38,7 +38,7 @@ pub(crate) struct Share {
 
 impl Share {
     /// A group whose processes get this share of one core; none where this machine has no control
-    /// groups for us, or where the share is all of it.
+    /// groups for us.
     pub(crate) fn of_a_core(share: f64) -> Option<Self> {
         let period = (f64::from(QUOTA_US) / share) as u32;
         let name = format!("groups-bench-{}", std::process::id());

@@ -31,27 +31,21 @@ struct Setting {
 }
 
 const SETTINGS: [Setting; 4] = [
-    Setting {
-        name: "plain HTTP, a whole core",
-        tls: false,
-        share: None,
-    },
-    Setting {
-        name: "TLS, a whole core",
-        tls: true,
-        share: None,
-    },
-    Setting {
-        name: "TLS, 0.145 of a core (256 MB)",
-        tls: true,
-        share: Some(0.145),
-    },
-    Setting {
-        name: "TLS, 0.072 of a core (128 MB)",
-        tls: true,
-        share: Some(0.072),
-    },
+    Setting::new("plain HTTP, a whole core", false, None),
+    Setting::new(WHOLE_CORE, true, None),
+    Setting::new(AT_256_MB, true, Some(0.145)),
+    Setting::new(AT_128_MB, true, Some(0.072)),
 ];
+
+const WHOLE_CORE: &str = "TLS, a whole core";
+const AT_256_MB: &str = "TLS, 0.145 of a core (256 MB)";
+const AT_128_MB: &str = "TLS, 0.072 of a core (128 MB)";
+
+impl Setting {
+    const fn new(name: &'static str, tls: bool, share: Option<f64>) -> Self {
+        Self { name, tls, share }
+    }
+}
 
 /// What instances of one program took, each sample of one instance but those of warm calls.
 #[derive(Default)]
@@ -65,65 +59,43 @@ struct Samples {
     rss: Vec<f64>,
 }
 
-/// A ratio to the floor that we want, at most.
+/// A ratio of medians to the floor's that we want, at most.
 struct Target {
-    setting: usize,
+    setting: &'static str,
     measure: &'static str,
-    of: fn(&Samples) -> f64,
+    of: Measure,
     limit: f64,
 }
 
-/// Issue by issue of a call's life; the floor neither checks a token nor warms its connection.
+/// One kind of sample.
+type Measure = fn(&Samples) -> &Vec<f64>;
+
 const TARGETS: [Target; 8] = [
-    Target {
-        setting: 1,
-        measure: "init + first answer",
-        of: |s| median(&s.both),
-        limit: 1.2,
-    },
-    Target {
-        setting: 2,
-        measure: "init + first answer",
-        of: |s| median(&s.both),
-        limit: 1.2,
-    },
-    Target {
-        setting: 3,
-        measure: "init + first answer",
-        of: |s| median(&s.both),
-        limit: 0.8,
-    },
-    Target {
-        setting: 1,
-        measure: "first answer",
-        of: |s| median(&s.first),
-        limit: 0.6,
-    },
-    Target {
-        setting: 2,
-        measure: "first answer",
-        of: |s| median(&s.first),
-        limit: 0.45,
-    },
-    Target {
-        setting: 1,
-        measure: "warm call, p50",
-        of: |s| median(&s.warm),
-        limit: 1.1,
-    },
-    Target {
-        setting: 1,
-        measure: "warm call, CPU",
-        of: |s| median(&s.warm_cpu),
-        limit: 1.25,
-    },
-    Target {
-        setting: 1,
-        measure: "peak RSS",
-        of: |s| median(&s.rss),
-        limit: 1.15,
-    },
+    Target::new(WHOLE_CORE, "init + first answer", |s| &s.both, 1.2),
+    Target::new(AT_256_MB, "init + first answer", |s| &s.both, 1.2),
+    Target::new(AT_128_MB, "init + first answer", |s| &s.both, 0.8),
+    Target::new(WHOLE_CORE, "first answer", |s| &s.first, 0.6),
+    Target::new(AT_256_MB, "first answer", |s| &s.first, 0.45),
+    Target::new(WHOLE_CORE, "warm call, p50", |s| &s.warm, 1.1),
+    Target::new(WHOLE_CORE, "warm call, CPU", |s| &s.warm_cpu, 1.25),
+    Target::new(WHOLE_CORE, "peak RSS", |s| &s.rss, 1.15),
 ];
+
+impl Target {
+    const fn new(setting: &'static str, measure: &'static str, of: Measure, limit: f64) -> Self {
+        Self {
+            setting,
+            measure,
+            of,
+            limit,
+        }
+    }
+}
+
+/// How the median of one program's samples stands to that of its floor.
+fn ratio(of: Measure, samples: &[Samples], index: usize, floor: usize) -> f64 {
+    median(of(&samples[index])) / median(of(&samples[floor]))
+}
 
 /// Starts this many instances of each program in each setting, in turns, so that what else the
 /// machine does falls on all alike.
@@ -134,7 +106,7 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
         one_life(stack, subject, &SETTINGS[0], &terminator, None, CALLS_AHEAD)?;
     }
     let mut tables = Vec::new();
-    let mut ratios = Vec::new();
+    let mut measured = Vec::new();
     for setting in &SETTINGS {
         let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples::default()).collect();
         let share = match setting.share.map(Share::of_a_core) {
@@ -143,7 +115,6 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
                     "{}: not measured, this machine has no control groups for us",
                     setting.name
                 );
-                ratios.push(None);
                 continue;
             }
             share => share.flatten(),
@@ -156,9 +127,9 @@ pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Resul
             }
         }
         tables.push(table(setting, &subjects, &samples));
-        ratios.push(Some(samples));
+        measured.push((setting.name, samples));
     }
-    tables.push(targets(&subjects, &ratios));
+    tables.push(targets(&subjects, &measured));
     Ok(tables)
 }
 
@@ -249,9 +220,9 @@ fn table(setting: &Setting, subjects: &[Subject], samples: &[Samples]) -> Table 
         "RSS to floor",
     ];
     let mut table = Table::new(&format!("From the start on: {}", setting.name), &head);
-    for (subject, of_subject) in subjects.iter().zip(samples) {
-        let (floor, samples) = (&samples[subject.floor], of_subject);
-        let ratio = |of: fn(&Samples) -> &Vec<f64>| json!(median(of(samples)) / median(of(floor)));
+    for (index, subject) in subjects.iter().enumerate() {
+        let ratio = |of: Measure| json!(ratio(of, samples, index, subject.floor));
+        let samples = &samples[index];
         let middle = format!(
             "{:.1} to {:.1}",
             quantile(&samples.both, 0.25),
@@ -278,7 +249,7 @@ fn table(setting: &Setting, subjects: &[Subject], samples: &[Samples]) -> Table 
 }
 
 /// The targets, and the function that is furthest from each.
-fn targets(subjects: &[Subject], samples: &[Option<Vec<Samples>>]) -> Table {
+fn targets(subjects: &[Subject], measured: &[(&str, Vec<Samples>)]) -> Table {
     let head = [
         "target, to floor",
         "setting",
@@ -289,32 +260,29 @@ fn targets(subjects: &[Subject], samples: &[Option<Vec<Samples>>]) -> Table {
     ];
     let mut table = Table::new("Targets", &head);
     for target in &TARGETS {
-        let setting = SETTINGS[target.setting].name;
-        let Some(samples) = &samples[target.setting] else {
+        let in_setting = measured.iter().find(|(name, _)| *name == target.setting);
+        let Some((_, samples)) = in_setting else {
             continue;
         };
-        let ratio = |(subject, of_subject): (&Subject, &Samples)| {
-            (target.of)(of_subject) / (target.of)(&samples[subject.floor])
-        };
-        let ratios: Vec<_> = subjects.iter().zip(samples).map(ratio).collect();
         // Neither the floors themselves nor other builds.
-        let is_ours = |index: &usize| {
-            subjects[*index].floor != *index && !subjects[*index].binary.contains('/')
+        let ours = subjects
+            .iter()
+            .enumerate()
+            .filter(|(index, subject)| subject.floor != *index && !subject.binary.contains('/'));
+        let ratios = ours.map(|(index, subject)| {
+            let ratio = ratio(target.of, samples, index, subject.floor);
+            (ratio, subject)
+        });
+        let Some((highest, subject)) = ratios.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
+            continue;
         };
-        let functions = (0..ratios.len()).filter(is_ours);
-        let worst = functions.max_by(|a, b| ratios[*a].total_cmp(&ratios[*b]));
-        let worst = worst.unwrap_or_default();
-        let met = if ratios[worst] <= target.limit {
-            "yes"
-        } else {
-            "no"
-        };
+        let met = if highest <= target.limit { "yes" } else { "no" };
         table.rows.push(vec![
             json!(target.measure),
-            json!(setting),
+            json!(target.setting),
             json!(target.limit),
-            json!(ratios[worst]),
-            json!(subjects[worst].binary),
+            json!(highest),
+            json!(subject.binary),
             json!(met),
         ]);
     }

@@ -137,7 +137,7 @@ pub(crate) fn event(function: &str, token: &str) -> Value {
 }
 
 /// Puts a group of this id into an account.
-pub(crate) fn put_group(stack: &Stack, account_id: &str, id: &str) -> Result<()> {
+fn put_group(stack: &Stack, account_id: &str, id: &str) -> Result<()> {
     let put = json!({ "TableName": "GroupsTable", "Item": group(account_id, id, false)? });
     stack.dynamodb().call("PutItem", &put).map(|_| ())
 }

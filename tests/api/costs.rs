@@ -8,11 +8,11 @@ use crate::support::{Answer, Client, stack};
 /// Read and write units of the page's group, in requests of their own: a strongly consistent read
 /// of up to 4 KB, a query of as much, a write of up to 1 KB to the table and its index.
 const READ: f64 = 1.0;
+const EVENTUAL_READ: f64 = 0.5;
+const WRITE: f64 = 1.0;
 
 /// A write whose condition fails. DynamoDB counts it as a write; DynamoDB Local does not.
 const REFUSED: f64 = 0.0;
-const EVENTUAL_READ: f64 = 0.5;
-const WRITE: f64 = 1.0;
 
 /// An instance whose requests to DynamoDB are counted.
 fn metered(function: &str) -> (Instance, Meter) {
