@@ -10,7 +10,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init();
+    telemetry::init(env!("CARGO_BIN_NAME"));
     let tokens = Tokens::from_env(&tables::connect().await?)?;
     operator::serve(async |payload| issue_token(&tokens, payload).await).await
 }

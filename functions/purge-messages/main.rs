@@ -8,7 +8,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init();
+    telemetry::init(env!("CARGO_BIN_NAME"));
     let messages = Messages::from_env(&tables::connect().await?)?;
     stream::serve(async |conversation_id, deadline| {
         messages.purge(&conversation_id, deadline).await

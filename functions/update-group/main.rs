@@ -10,7 +10,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init();
+    telemetry::init(env!("CARGO_BIN_NAME"));
     let dynamodb = tables::connect().await?;
     let groups = Groups::from_env(&dynamodb)?;
     let tokens = Tokens::from_env(&dynamodb)?;

@@ -6,7 +6,7 @@ use crate::{
     Error, Result,
     model::{AccountId, Token},
     tables::Tokens,
-    telemetry,
+    telemetry::{self, note},
 };
 
 mod verified;
@@ -60,6 +60,12 @@ impl Authenticator {
     /// is not one well-formed bearer token; `token_invalid` where that is not in force. `unavailable`
     /// or `internal` where the look-up failed, so that it is never taken for an answer.
     pub async fn caller(&self, authorization: Option<&str>) -> Result<Caller> {
+        let caller = self.find(authorization).await?;
+        note(|observed| observed.account_id = Some(caller.account_id.clone()));
+        Ok(caller)
+    }
+
+    async fn find(&self, authorization: Option<&str>) -> Result<Caller> {
         let text = bearer_token(authorization.unwrap_or_default())?;
         let token = Token::from_text(text).ok_or(Error::TokenInvalid)?;
         let hash = token.hash();

@@ -142,6 +142,11 @@ impl Error {
         }
     }
 
+    /// Whether it is our fault, or the database's, and not the caller's.
+    pub fn is_our_fault(&self) -> bool {
+        matches!(self, Error::Internal(_) | Error::Unavailable(_))
+    }
+
     /// The member or parameter to blame, where there is one.
     pub fn param(&self) -> Option<&str> {
         match self {

@@ -3,10 +3,15 @@
 use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use lambda_http::lambda_runtime::{self, Context, LambdaEvent, service_fn};
 use tracing::Instrument;
 
-use crate::{Error, Result, auth::Authenticator, tables::Tokens};
+use crate::{
+    Error, Result,
+    auth::Authenticator,
+    tables::Tokens,
+    telemetry::{Invocation, Observed, observe},
+};
 
 mod answer;
 mod etag;
@@ -40,18 +45,12 @@ where
     let authenticator = Authenticator::new(tokens);
     authenticator.connect().await;
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
-        let request_id = payload
-            .request_id()
-            .unwrap_or(&context.request_id)
-            .to_owned();
+        let invocation = begin(&payload, &context);
+        let request_id = invocation.request_id();
         let span = tracing::info_span!("request", request_id, invocation_id = context.request_id);
-        // Boxed, because the compiler would else give up on how deep the futures are nested.
-        let answer = Box::pin(answer(&authenticator, &handler, payload));
-        let answer = answer
-            .map(|result| result.unwrap_or_else(Answer::error))
-            .instrument(span)
-            .await;
-        Ok::<_, Infallible>(answer.with_request_id(request_id))
+        let answer = answer(&authenticator, &handler, payload);
+        let (result, observed) = observe(answer).instrument(span).await;
+        Ok::<_, Infallible>(end(&invocation, result, &observed))
     };
     lambda_runtime::run(service_fn(respond)).await
 }
@@ -65,14 +64,25 @@ pub async fn serve_unrouted(
     handler: fn(&UnroutedRequest) -> Error,
 ) -> Result<(), lambda_http::Error> {
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
-        let request_id = payload
-            .request_id()
-            .unwrap_or(&context.request_id)
-            .to_owned();
+        let invocation = begin(&payload, &context);
         let error = handler(&UnroutedRequest(payload));
-        Ok::<_, Infallible>(Answer::error(error).with_request_id(request_id))
+        Ok::<_, Infallible>(end(&invocation, Err(error), &Observed::default()))
     };
     lambda_runtime::run(service_fn(respond)).await
+}
+
+fn begin(event: &Event, context: &Context) -> Invocation {
+    let request_id = event.request_id().unwrap_or(&context.request_id);
+    Invocation::begin(request_id.to_owned(), event.route().map(str::to_owned))
+}
+
+fn end(invocation: &Invocation, result: Result<Answer>, observed: &Observed) -> Answer {
+    let (answer, error) = match result {
+        Ok(answer) => (answer, None),
+        Err(error) => (Answer::error(&error), Some(error)),
+    };
+    invocation.end(Some(answer.status()), error.as_ref(), observed);
+    answer.with_request_id(invocation.request_id().to_owned())
 }
 
 async fn answer<H>(authenticator: &Authenticator, handler: &H, event: Event) -> Result<Answer>

@@ -4,7 +4,12 @@ use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Error, Result, http::parse_json, model::input::Value, telemetry};
+use crate::{
+    Error, Result,
+    http::parse_json,
+    model::input::Value,
+    telemetry::{Invocation, observe},
+};
 
 /// Serves invocations with `handler`, which gets the members of the payload, until Lambda ends the
 /// instance. Who may invoke the function, IAM decides.
@@ -18,11 +23,11 @@ where
     H: AsyncFn(Vec<(String, Value)>) -> Result<A>,
     A: Serialize,
 {
-    let invoke = async |LambdaEvent { payload, .. }: LambdaEvent<Box<RawValue>>| {
-        let answer = match members(&payload) {
-            Ok(members) => handler(members).await,
-            Err(error) => Err(error),
-        };
+    let invoke = async |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
+        let invocation = Invocation::begin(context.request_id, None);
+        let answer = async { handler(members(&payload)?).await };
+        let (answer, observed) = observe(answer).await;
+        invocation.end(None, answer.as_ref().err(), &observed);
         answer.map_err(diagnostic)
     };
     lambda_runtime::run(service_fn(invoke)).await
@@ -42,13 +47,6 @@ fn members(payload: &RawValue) -> Result<Vec<(String, Value)>> {
 }
 
 fn diagnostic(error: Error) -> Diagnostic {
-    if let Some(cause) = std::error::Error::source(&error) {
-        tracing::error!(
-            code = error.code(),
-            cause = telemetry::chain(cause),
-            "invocation failed"
-        );
-    }
     Diagnostic {
         error_type: error.code().to_owned(),
         error_message: error.to_string(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result,
     model::{Id, timestamp},
-    telemetry,
+    telemetry::{Invocation, observe},
 };
 
 /// How long before Lambda would end the function the work stops: one request to DynamoDB may just
@@ -52,7 +52,7 @@ struct Attribute {
 }
 
 /// Tells Lambda the first record that was not done; it and what follows it come again.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
     batch_item_failures: Vec<Failure>,
@@ -77,23 +77,38 @@ where
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
         let left = Duration::from_millis(context.deadline).saturating_sub(timestamp::since_epoch());
         let deadline = Instant::now() + left.saturating_sub(MARGIN);
-        let mut report = Report::default();
-        for record in payload.records.iter().filter(|record| record.is_deletion()) {
-            let done = match record.conversation_id() {
-                Ok(id) => handler(id, deadline).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
-                let item_identifier = record.dynamodb.sequence_number.clone();
-                let cause = telemetry::chain(&error);
-                tracing::error!(code = error.code(), cause, item_identifier, "record failed");
-                report.batch_item_failures.push(Failure { item_identifier });
-                break;
-            }
-        }
+        let invocation = Invocation::begin(context.request_id, None);
+        let (failure, observed) =
+            observe(first_failure(&payload.records, &handler, deadline)).await;
+        invocation.end(None, failure.as_ref().map(|(error, _)| error), &observed);
+        let failures = failure
+            .into_iter()
+            .map(|(_, item_identifier)| Failure { item_identifier });
+        let report = Report {
+            batch_item_failures: failures.collect(),
+        };
         Ok::<_, Infallible>(report)
     };
     lambda_runtime::run(service_fn(respond)).await
+}
+
+/// Handles the records in order, up to the first that fails, of which it gives the error and the
+/// sequence number.
+async fn first_failure<H>(
+    records: &[Record],
+    handler: &H,
+    deadline: Instant,
+) -> Option<(Error, String)>
+where
+    H: AsyncFn(Id, Instant) -> Result<()>,
+{
+    for record in records.iter().filter(|record| record.is_deletion()) {
+        let done = async { handler(record.conversation_id()?, deadline).await };
+        if let Err(error) = done.await {
+            return Some((error, record.dynamodb.sequence_number.clone()));
+        }
+    }
+    None
 }
 
 impl Record {

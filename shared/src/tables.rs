@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-use crate::Error;
+use crate::{Error, telemetry::Observer};
 
 mod groups;
 mod idempotency;
@@ -72,7 +72,7 @@ pub async fn connect() -> Result<Client, MissingVariable> {
     let endpoint_url = env::var(ENDPOINT_URL).ok().filter(|url| !url.is_empty());
     let mut config = Builder::from(&environment);
     config.set_endpoint_url(endpoint_url);
-    Ok(Client::from_conf(config.build()))
+    Ok(Client::from_conf(config.interceptor(Observer).build()))
 }
 
 /// A variable that a function cannot do without is not set.

@@ -1,20 +1,32 @@
 //! The log: one JSON object a line, with a timestamp and a level where Lambda looks for them.
+//!
+//! Every invocation ends in one line (`line`), which holds its metrics as well. What is observed on
+//! the way there is noted where it happens (`observed`).
 
 use std::error::Error;
 
 use tracing::Level;
 
+mod line;
+mod observed;
+
+pub(crate) use line::{Invocation, set_function};
+pub(crate) use observed::{Observed, Observer, note, observe};
+
 /// The environment variable that holds the least level that is logged: `ERROR`, `WARN`, `INFO`
 /// (where it is not set) or `DEBUG`. There is no `TRACE`: at that level the runtime logs whole
-/// events, bearer tokens included.
+/// events, bearer tokens included. The lines of invocations are written at every level, because
+/// the metrics are made of them.
 const LOG_LEVEL: &str = "LOG_LEVEL";
 
-/// Starts the log. Everything that goes through `tracing` becomes a line on standard output, the
-/// SDK's and the runtime's own lines included, and so does every panic.
+/// Starts the log of the function with this name, that of its binary. Everything that goes through
+/// `tracing` becomes a line on standard output, the SDK's and the runtime's own lines included, and
+/// so does every panic.
 ///
 /// `lambda_runtime` brings a subscriber too, but its lines have no timestamp, without which Lambda
 /// takes every line for `INFO`.
-pub fn init() {
+pub fn init(function: &'static str) {
+    set_function(function);
     let level = std::env::var(LOG_LEVEL)
         .ok()
         .and_then(|level| level.parse().ok());

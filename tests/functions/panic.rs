@@ -9,7 +9,7 @@ use shared::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init();
+    telemetry::init("panic");
     let tokens = Tokens::from_env(&tables::connect().await?)?;
     http::serve(tokens, async |request| panicking(request).await).await
 }

@@ -1,6 +1,6 @@
 //! Answers, in the form in which a function returns them to API Gateway.
 
-use std::{collections::BTreeMap, error::Error as StdError, sync::LazyLock};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Serialize;
 
@@ -8,7 +8,6 @@ use crate::{
     Error, Result,
     model::{Group, Page, Version},
     tables::FirstAnswer,
-    telemetry,
 };
 
 /// The environment variable that holds the base of every error's `documentation_url`.
@@ -102,17 +101,10 @@ impl Answer {
         }
     }
 
-    /// The answer to what could not be done. What is our fault is logged here, once, with its cause.
-    pub(crate) fn error(error: Error) -> Self {
-        let status = status(&error);
-        if status >= 500 {
-            tracing::error!(
-                code = error.code(),
-                cause = error.source().map(telemetry::chain),
-                "request failed"
-            );
-        }
-        let kind = if status >= 500 {
+    /// The answer to what could not be done.
+    pub(crate) fn error(error: &Error) -> Self {
+        let status = status(error);
+        let kind = if error.is_our_fault() {
             "api_error"
         } else {
             "invalid_request"
@@ -136,10 +128,15 @@ impl Answer {
                 "www-authenticate",
                 format!(r#"{CHALLENGE}, error="invalid_token""#),
             ),
-            Error::MethodNotAllowed { allow } => answer.with("allow", allow.to_owned()),
+            Error::MethodNotAllowed { allow } => answer.with("allow", (*allow).to_owned()),
             Error::Unavailable(_) => answer.with("retry-after", RETRY_AFTER_SECONDS.to_owned()),
             _ => answer,
         }
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> u16 {
+        self.status_code
     }
 
     /// The same answer with the id of the request that it answers.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Event {
+    route_key: Option<String>,
     raw_path: Option<String>,
     raw_query_string: Option<String>,
     /// Headers by name; API Gateway makes names lower case and joins repeated ones with commas.
@@ -65,6 +66,11 @@ impl Event {
             .as_ref()
             .and_then(|parts| parts.get(name))
             .map_or("", String::as_str)
+    }
+
+    /// The route that API Gateway took, for example `GET /v1/groups/{id}`.
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.route_key.as_deref()
     }
 
     /// The body, as text or in base64; empty where there is none.

@@ -30,6 +30,7 @@ use crate::{
     Error, Result,
     auth::Caller,
     model::{AccountId, Fingerprint, Group, Id, IdempotencyKey, Timestamp, Version},
+    telemetry::note,
 };
 
 /// How long a key is remembered, in seconds: 24 hours.
@@ -183,6 +184,7 @@ fn replay(
     if first.fingerprint != fingerprint.as_str() {
         return Err(Error::IdempotencyKeyReused);
     }
+    note(|observed| observed.replayed = true);
     Ok(first.answer)
 }
 

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{MissingVariable, failure, variable};
-use crate::{Error, Result, model::Id};
+use crate::{Error, Result, model::Id, telemetry::note};
 
 /// How many messages DynamoDB deletes in one request at most.
 const BATCH: usize = 25;
@@ -63,7 +63,6 @@ impl Messages {
     /// `unavailable` where the deadline comes first or the table does; `internal` where the table
     /// cannot be read or written.
     pub async fn purge(&self, conversation_id: &Id, deadline: Instant) -> Result<()> {
-        let mut purged = 0;
         let mut start = None;
         loop {
             in_time(deadline)?;
@@ -83,7 +82,6 @@ impl Messages {
                 .await
                 .map_err(failure)?;
             let keys = page.items.unwrap_or_default();
-            purged += keys.len();
             let deletions = keys.chunks(BATCH).map(|keys| self.delete(keys, deadline));
             stream::iter(deletions)
                 .buffer_unordered(CONCURRENCY)
@@ -91,7 +89,6 @@ impl Messages {
                 .await?;
             start = page.last_evaluated_key;
             if start.is_none() {
-                tracing::info!(messages_purged = purged, "conversation purged");
                 return Ok(());
             }
         }
@@ -112,6 +109,7 @@ impl Messages {
         let mut backoff = FIRST_BACKOFF;
         loop {
             in_time(deadline)?;
+            let sent = left.len();
             let write = self
                 .client
                 .batch_write_item()
@@ -121,6 +119,8 @@ impl Messages {
                 .unwrap_or_default()
                 .remove(&self.table)
                 .unwrap_or_default();
+            let done = sent - left.len();
+            note(|observed| observed.messages_purged += done as u32);
             if left.is_empty() {
                 return Ok(());
             }

@@ -23,6 +23,7 @@ use super::{MissingVariable, failure, variable};
 use crate::{
     Error, Result,
     model::{AccountId, NewToken, Revocation, Timestamp, Token, token::TokenHash},
+    telemetry::note,
 };
 
 /// How long [`Tokens::connect`] may take. Lambda gives a function ten seconds for all of its init.
@@ -128,6 +129,7 @@ impl Tokens {
     /// # Errors
     /// `unavailable` or `internal` where the table cannot be written.
     pub async fn issue(&self, new: NewToken) -> Result<IssuedToken> {
+        note(|observed| observed.account_id = Some(new.account_id.clone()));
         let token = Token::new();
         let created_at = Timestamp::now();
         let mut write = self
@@ -168,6 +170,7 @@ impl Tokens {
                 Ok(usize::from(self.end(hash).await?))
             }
             Revocation::OfAccount { account_id, name } => {
+                note(|observed| observed.account_id = Some(account_id.clone()));
                 let mut revoked = 0;
                 for hash in self.hashes(account_id, name.as_deref()).await? {
                     revoked += usize::from(self.end(hash).await?);

@@ -1,0 +1,252 @@
+//! The line that every invocation ends in: what was asked, what came of it and what it took, and the
+//! same as metrics, in CloudWatch's
+//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+//!
+//! Never a token, a name or a body. `tests/log.schema.json` has all of its members.
+
+use std::{
+    env,
+    error::Error as _,
+    io::{self, Write},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use tracing_subscriber::fmt::{
+    format::Writer,
+    time::{FormatTime, SystemTime},
+};
+
+use super::{chain, observed::Observed};
+use crate::{
+    Error,
+    model::{AccountId, timestamp},
+};
+
+/// The environment variable that names the namespace of the metrics, so that two stacks of one
+/// account tell theirs apart.
+const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+
+/// The namespace where the variable is not set.
+const DEFAULT_NAMESPACE: &str = "Groups";
+
+/// The most values of one metric that a line may hold, by the format's specification. Of more
+/// requests to DynamoDB, as a purge makes them, the times of the first stand for all.
+const MAX_VALUES: usize = 100;
+
+/// The name of the function, as its binary has it.
+static FUNCTION: OnceLock<&str> = OnceLock::new();
+
+pub(crate) fn set_function(name: &'static str) {
+    // A second log in one process, which there is not, would have the first one's name.
+    let _ = FUNCTION.set(name);
+}
+
+/// An invocation that is being served.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    request_id: String,
+    route: Option<String>,
+    begun: Instant,
+}
+
+impl Invocation {
+    /// Begins the invocation that has this id; for an HTTP request that is API Gateway's, and the
+    /// route the one that API Gateway took.
+    pub(crate) fn begin(request_id: String, route: Option<String>) -> Self {
+        Self {
+            request_id,
+            route,
+            begun: Instant::now(),
+        }
+    }
+
+    /// The id.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Ends the invocation, and writes its line. `status` is that of the answer, where it has one.
+    pub(crate) fn end(&self, status: Option<u16>, error: Option<&Error>, observed: &Observed) {
+        static IS_WARM: AtomicBool = AtomicBool::new(false);
+        let is_our_fault = error.is_some_and(Error::is_our_fault);
+        let dynamodb = observed.dynamodb.iter().take(MAX_VALUES);
+        let mut line = Line {
+            timestamp: now(),
+            level: if is_our_fault { "ERROR" } else { "INFO" },
+            message: "request",
+            request_id: &self.request_id,
+            function: FUNCTION.get().copied().unwrap_or_default(),
+            route: self.route.as_deref(),
+            status,
+            code: error.map(Error::code),
+            // What a caller does wrong has no cause but the caller.
+            cause: error.and_then(Error::source).map(chain),
+            account_id: observed.account_id.as_ref(),
+            dynamodb_requests: observed.dynamodb.len(),
+            requests: 1,
+            duration_ms: milliseconds(self.begun.elapsed()),
+            dynamodb_ms: dynamodb.copied().map(milliseconds).collect(),
+            dynamodb_throttles: observed.throttles,
+            client_errors: u32::from(error.is_some() && !is_our_fault),
+            server_errors: u32::from(is_our_fault),
+            cold_starts: u32::from(!IS_WARM.swap(true, Ordering::Relaxed)),
+            idempotent_replays: u32::from(observed.replayed),
+            messages_purged: observed.messages_purged,
+            embedded: None,
+        };
+        line.embedded = Some(line.metrics());
+        // Where nobody reads the log, there is nobody to tell.
+        let _ = line.write();
+    }
+}
+
+/// The line. Members that have nothing to say are left out; those from `requests` on are metrics.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'static str,
+    request_id: &'a str,
+    function: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a AccountId>,
+    dynamodb_requests: usize,
+    requests: u32,
+    duration_ms: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dynamodb_ms: Vec<f64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    dynamodb_throttles: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    client_errors: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    server_errors: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    cold_starts: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    idempotent_replays: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    messages_purged: u32,
+    #[serde(rename = "_aws")]
+    embedded: Option<Embedded>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// What tells CloudWatch which members of the line are metrics.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Embedded {
+    /// In milliseconds since the Unix epoch.
+    timestamp: u64,
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+/// Metrics that have dimensions in common.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: &'static [&'static [&'static str]],
+    metrics: Vec<Metric>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Line<'_> {
+    /// The metrics of this line. One that is zero is none, because CloudWatch charges for each.
+    fn metrics(&self) -> Embedded {
+        let times = [
+            ("duration_ms", true),
+            ("dynamodb_ms", !self.dynamodb_ms.is_empty()),
+        ];
+        let counts = [
+            ("requests", self.requests),
+            ("dynamodb_throttles", self.dynamodb_throttles),
+            ("cold_starts", self.cold_starts),
+            ("idempotent_replays", self.idempotent_replays),
+            ("messages_purged", self.messages_purged),
+        ];
+        let errors = [
+            ("client_errors", self.client_errors),
+            ("server_errors", self.server_errors),
+        ];
+        let times = times.into_iter().filter(|(_, has_any)| *has_any);
+        let times = times.map(|(name, _)| Metric {
+            name,
+            unit: "Milliseconds",
+        });
+        let of_function = Directive {
+            namespace: namespace(),
+            dimensions: &[&["function"]],
+            metrics: times.chain(nonzero(&counts)).collect(),
+        };
+        let of_code = Directive {
+            namespace: namespace(),
+            dimensions: &[&["function"], &["code"]],
+            metrics: nonzero(&errors).collect(),
+        };
+        let directives = [of_function, of_code].into_iter();
+        Embedded {
+            timestamp: timestamp::since_epoch().as_millis() as u64,
+            cloud_watch_metrics: directives.filter(|d| !d.metrics.is_empty()).collect(),
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        // In one piece, so that no other line gets into it.
+        io::stdout().lock().write_all(&line)
+    }
+}
+
+fn nonzero(counts: &[(&'static str, u32)]) -> impl Iterator<Item = Metric> {
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    counts.map(|(name, _)| Metric {
+        name,
+        unit: "Count",
+    })
+}
+
+fn namespace() -> &'static str {
+    static NAMESPACE: LazyLock<String> = LazyLock::new(|| {
+        let set = env::var(METRICS_NAMESPACE).ok();
+        let set = set.filter(|namespace| !namespace.is_empty());
+        set.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+    });
+    &NAMESPACE
+}
+
+/// The time in milliseconds, to the microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The time now as the other lines have it: RFC 3339, in UTC.
+fn now() -> String {
+    let mut now = String::new();
+    // Writing to a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    now
+}
