@@ -16,6 +16,7 @@ mod idempotency;
 mod init;
 mod issue_token;
 mod list_groups;
+mod log;
 mod openapi;
 mod order;
 mod page;
