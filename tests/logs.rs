@@ -23,7 +23,7 @@ fn logs() -> Vec<(String, String)> {
 /// Every line that a function has logged, and which function. What Rust prints where `main` ends in
 /// an error is none: then there is no function, for want of a variable or of the Runtime API.
 fn lines() -> Vec<(String, Value)> {
-    let not_ours = ["cargo-lambda", "dynamodb-local"];
+    let not_ours = ["cargo-lambda", "dynamodb-local", "permissions"];
     let functions = logs()
         .into_iter()
         .filter(|(program, _)| !not_ours.contains(&program.as_str()));

@@ -1,7 +1,7 @@
 //! The cloud on this machine: DynamoDB Local, a Lambda Runtime API, and the functions themselves.
 //!
 //! `cargo local` and the tests bring up the same [`Stack`]. It is defined by `template.yaml`: the
-//! tables, the routes and the functions' environment are read from there. What is missing on the
+//! tables, the routes, the functions' environment and what each may do are read from there. What is missing on the
 //! machine [`tools`] fetch; what was started ends with the process that started it, however that
 //! ends, because a [`Guardian`] sees to it.
 
@@ -12,6 +12,7 @@ pub mod front;
 pub mod guardian;
 pub mod instance;
 mod logs;
+pub mod permissions;
 pub mod sample;
 pub mod stack;
 pub mod template;
@@ -21,6 +22,7 @@ pub use dynamodb::DynamoDb;
 pub use endpoint::{Endpoint, Meter, Reply};
 pub use guardian::Guardian;
 pub use instance::Instance;
+pub use permissions::Permission;
 pub use stack::{Options, Stack};
 pub use template::Template;
 

@@ -40,14 +40,15 @@ pub(crate) struct Log(PathBuf);
 impl Log {
     /// Has `command` write here, behind what its other instances have written.
     pub(crate) fn receive<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
+        Ok(command.stdout(self.append()?).stderr(self.append()?))
+    }
+
+    /// The file, to write behind what is there.
+    pub(crate) fn append(&self) -> Result<File> {
         let fault = |error: io::Error| format!("cannot write {}: {error}", self.path().display());
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(self.path())
-            .map_err(fault)?;
-        let same = file.try_clone().map_err(fault)?;
-        Ok(command.stdout(file).stderr(same))
+        let mut options = File::options();
+        let file = options.create(true).append(true).open(self.path());
+        file.map_err(fault)
     }
 
     fn path(&self) -> &Path {

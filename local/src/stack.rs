@@ -10,10 +10,11 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    DynamoDb, Guardian, Instance, Result, Template, dynamodb,
+    DynamoDb, Endpoint, Guardian, Instance, Result, Template, dynamodb,
     feeder::Feeder,
     front,
     logs::Logs,
+    permissions,
     template::{Function, Route},
     tools::{self, DynamoDbLocal},
 };
@@ -46,6 +47,7 @@ pub struct Stack {
     options: Options,
     url: String,
     dynamodb: DynamoDb,
+    guards: BTreeMap<String, Endpoint>,
     functions: Vec<Function>,
     instances: Vec<Child>,
     feeders: BTreeMap<String, Feeder>,
@@ -89,7 +91,15 @@ impl Stack {
             }
         };
         dynamodb.create_tables(&template)?;
-        let functions = template.functions();
+        let functions = template.functions()?;
+        let mut guards = BTreeMap::new();
+        // The guards take time of their own.
+        if !options.dynamodb_at_full_speed {
+            for function in &functions {
+                let guard = permissions::guard(&dynamodb, function, &logs.of("permissions"))?;
+                guards.insert(function.binary.clone(), guard);
+            }
+        }
         services.push(front::start(
             &guardian,
             &logs.of("cargo-lambda"),
@@ -100,6 +110,7 @@ impl Stack {
             options,
             url: format!("http://127.0.0.1:{port}"),
             dynamodb,
+            guards,
             functions,
             instances: Vec::new(),
             feeders: BTreeMap::new(),
@@ -225,6 +236,8 @@ impl Stack {
         let mut variables = function
             .map(|function| function.environment.clone())
             .unwrap_or_default();
+        let guard = function.and_then(|function| self.guards.get(&function.binary));
+        let guard = guard.map(Endpoint::url);
         let of_lambda = [
             ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
@@ -232,7 +245,10 @@ impl Stack {
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
             ("AWS_REGION", dynamodb::REGION),
             ("AWS_SECRET_ACCESS_KEY", "local"),
-            (dynamodb::ENDPOINT_URL, self.dynamodb.endpoint()),
+            (
+                dynamodb::ENDPOINT_URL,
+                guard.unwrap_or(self.dynamodb.endpoint()),
+            ),
         ];
         variables.extend(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables

@@ -1,11 +1,14 @@
 //! What `template.yaml` defines, as far as this machine can play it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use crate::Result;
+use crate::{Permission, Result};
 
 /// The SAM template.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// The routes of the HTTP API that lead to it.
     pub routes: Vec<Route>,
+    /// What its policies allow.
+    pub permissions: BTreeSet<Permission>,
     /// The table whose stream drives it, where one does.
     pub stream_of: Option<String>,
 }
@@ -68,7 +73,10 @@ impl Template {
     }
 
     /// The functions.
-    pub fn functions(&self) -> Vec<Function> {
+    ///
+    /// # Errors
+    /// Where a policy allows something else than actions that are named on tables that are.
+    pub fn functions(&self) -> Result<Vec<Function>> {
         let common = &self.0["Globals"]["Function"]["Environment"]["Variables"];
         let function = |(_, resource): (&str, &Value)| {
             let properties = &resource["Properties"];
@@ -79,12 +87,13 @@ impl Template {
                 .flatten();
             let variable =
                 |(name, value): (&String, &Value)| Some((name.clone(), self.resolve(value)?));
-            Function {
+            Ok(Function {
                 binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
                 environment: variables.filter_map(variable).collect(),
                 routes: routes(&properties["Events"]),
+                permissions: Permission::of_policies(&properties["Policies"])?,
                 stream_of: stream_of(&properties["Events"]),
-            }
+            })
         };
         self.resources("AWS::Serverless::Function")
             .map(function)

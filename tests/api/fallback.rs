@@ -10,6 +10,7 @@ fn routes() -> BTreeMap<String, Vec<String>> {
     let mut routes: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for route in template
         .functions()
+        .expect("policies that are understood")
         .into_iter()
         .flat_map(|function| function.routes)
     {

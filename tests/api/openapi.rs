@@ -39,6 +39,7 @@ fn its_operations_are_the_templates_routes() {
     let template = Template::read(&tools::workspace().join("template.yaml")).expect("the template");
     let routes = template
         .functions()
+        .expect("policies that are understood")
         .into_iter()
         .flat_map(|function| function.routes);
     let routed = routes.filter(|route| !route.is_default());

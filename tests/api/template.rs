@@ -12,6 +12,7 @@ fn template() -> Template {
 fn each_function_of_the_template_is_a_binary_and_the_other_way_round() {
     let mut binaries: Vec<_> = template()
         .functions()
+        .expect("policies that are understood")
         .into_iter()
         .map(|function| function.binary)
         .collect();
@@ -25,6 +26,7 @@ fn each_function_of_the_template_is_a_binary_and_the_other_way_round() {
 fn each_endpoint_has_one_route_and_operators_functions_have_none() {
     let routes = template()
         .functions()
+        .expect("policies that are understood")
         .into_iter()
         .flat_map(|function| function.routes);
     let (default, routes): (Vec<_>, Vec<_>) = routes.partition(local::template::Route::is_default);
