@@ -1,4 +1,8 @@
-"""Writes a SAM template as the CloudFormation template that it stands for: FROM TO."""
+"""Writes a SAM template as the CloudFormation template that it stands for: FROM TO [PARAMETER=VALUE…].
+
+SAM reads the values of some parameters itself, so a template that is to be deployed with other values than the
+defaults is expanded with them.
+"""
 
 import json
 import os
@@ -17,11 +21,12 @@ class ManagedPolicies:
         return {name.split("/")[-1]: f"{prefix}/{name}" for name in names}
 
 
-source, target = sys.argv[1:]
+source, target, *values = sys.argv[1:]
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 with open(source, encoding="utf-8") as file:
     template = yaml_parse(file.read())
 # `sam package` would put the address of the uploaded code here; the translator takes no folder.
 template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+parameters = dict(value.split("=", 1) for value in values)
 with open(target, "w", encoding="utf-8") as file:
-    json.dump(transform(template, {}, ManagedPolicies()), file, indent=2)
+    json.dump(transform(template, parameters, ManagedPolicies()), file, indent=2)

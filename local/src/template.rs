@@ -114,6 +114,8 @@ impl Template {
         };
         match self.0["Parameters"].get(name) {
             Some(parameter) => scalar(&parameter["Default"]),
+            // What the cloud knows of itself.
+            None if name.starts_with("AWS::") => None,
             None => Some(name.to_owned()),
         }
     }

@@ -26,7 +26,7 @@ pub use tokens::{InForce, IssuedToken, Tokens};
 /// How long one request to DynamoDB may take, retries included. A call makes two at most, the
 /// token's look-up and its own, which leaves a function time to answer before its own time-out
 /// (`Timeout` in template.yaml).
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long one attempt may take. DynamoDB answers in milliseconds; what takes this long is lost.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_900);

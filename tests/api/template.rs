@@ -1,8 +1,12 @@
 //! template.yaml against what is here: what the template names exists, and what exists it names.
 
-use local::{Template, tools};
+use std::{collections::BTreeSet, fs, time::Duration};
 
-use crate::support::{ENDPOINTS, FUNCTIONS};
+use local::{Template, tools};
+use serde_json::{Value, json};
+use shared::tables::OPERATION_TIMEOUT;
+
+use crate::support::{ENDPOINTS, FUNCTIONS, text};
 
 fn template() -> Template {
     Template::read(&tools::workspace().join("template.yaml")).expect("the template can be read")
@@ -61,7 +65,7 @@ fn a_functions_name_in_the_template_is_its_binarys() {
 }
 
 #[test]
-fn tables_are_on_demand_recoverable_and_outlive_the_stack() {
+fn tables_are_on_demand_recoverable_protected_encrypted_and_outlive_the_stack() {
     let template = template();
     let resources = template.json()["Resources"].as_object().expect("resources");
     let tables: Vec<_> = resources
@@ -74,6 +78,8 @@ fn tables_are_on_demand_recoverable_and_outlive_the_stack() {
         assert_eq!(table["DeletionPolicy"], "Retain");
         assert_eq!(table["UpdateReplacePolicy"], "Retain");
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST");
+        assert_eq!(properties["DeletionProtectionEnabled"], true);
+        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true);
         assert_eq!(
             properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
             true
@@ -97,4 +103,184 @@ fn no_permission_has_a_wildcard() {
         }
     }
     assert!(actions > 5, "they were found");
+}
+
+/// The resources of a type, by their logical ids.
+fn resources<'a>(
+    template: &'a Template,
+    kind: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let resources = template.json()["Resources"].as_object().expect("resources");
+    let of_kind = resources.iter().filter(move |(_, r)| r["Type"] == kind);
+    of_kind.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+}
+
+fn texts(list: &Value) -> BTreeSet<String> {
+    list.as_array().expect("a list").iter().map(text).collect()
+}
+
+#[test]
+fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
+    let template = template();
+    let runbook = fs::read_to_string(tools::workspace().join("docs/operations.md")).expect("it");
+    let preference = &template.json()["Globals"]["Function"]["DeploymentPreference"];
+    let alarms = preference["Alarms"].as_array().expect("alarms");
+    let rolling_back: BTreeSet<_> = alarms.iter().map(|name| text(&name["Fn::Sub"])).collect();
+    let mut names = BTreeSet::new();
+    for (id, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        let name = text(&alarm["AlarmName"]["Fn::Sub"]);
+        let in_runbook = name.replace("${AWS::StackName}", "STACK");
+        assert!(runbook.contains(&format!("| `{in_runbook}` |")), "{id}");
+        assert!(
+            text(&alarm["AlarmDescription"]).contains("docs/operations.md"),
+            "{id}"
+        );
+        let topic = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+        assert_eq!(alarm["AlarmActions"], topic, "{id}");
+        assert_eq!(alarm["OKActions"], topic, "{id}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
+        names.insert(name);
+    }
+    assert_eq!(names.len(), 6);
+    assert_eq!(names, rolling_back);
+}
+
+#[test]
+fn timeouts_nest() {
+    let template = template();
+    let timeout = template.json()["Globals"]["Function"]["Timeout"].as_u64();
+    let timeout = Duration::from_secs(timeout.expect("a time-out"));
+    // The token's look-up and the request's own.
+    assert!(OPERATION_TIMEOUT * 2 < timeout);
+    let mut routes = 0;
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        for event in function["Events"].as_object().into_iter().flatten() {
+            if event.1["Type"] == "HttpApi" {
+                assert_eq!(function["Timeout"], Value::Null, "{id} has that of all");
+                let api = event.1["Properties"]["TimeoutInMillis"].as_u64();
+                let api = Duration::from_millis(api.expect("a time-out"));
+                assert!(timeout < api && api <= Duration::from_secs(30), "{id}");
+                routes += 1;
+            }
+        }
+    }
+    assert_eq!(routes, ENDPOINTS.len() + 1);
+}
+
+#[test]
+fn every_route_is_throttled_by_itself() {
+    let template = template();
+    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
+        .next()
+        .expect("an API");
+    let settings = api["RouteSettings"].as_object().expect("settings");
+    let throttled: BTreeSet<_> = settings.keys().cloned().collect();
+    let route = |(method, path): (&str, &str)| {
+        format!("{method} {}", path.replace("L7cGNIBKZiNJ6wqF", "{id}"))
+    };
+    assert_eq!(throttled, ENDPOINTS.map(route).into());
+    for (route, settings) in settings {
+        let limit = if route.starts_with("GET") {
+            "ReadsPerSecond"
+        } else {
+            "WritesPerSecond"
+        };
+        assert_eq!(settings["ThrottlingRateLimit"]["Ref"], limit, "{route}");
+        assert_eq!(settings["ThrottlingBurstLimit"]["Ref"], limit, "{route}");
+    }
+    assert!(api["DefaultRouteSettings"]["ThrottlingRateLimit"].is_u64());
+}
+
+#[test]
+fn the_access_log_is_json_and_has_neither_headers_nor_queries_nor_addresses() {
+    let template = template();
+    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
+        .next()
+        .expect("an API");
+    let format = text(&api["AccessLogSettings"]["Format"]);
+    let format: Value = serde_json::from_str(&format).expect("JSON");
+    let logged: BTreeSet<_> = format
+        .as_object()
+        .expect("an object")
+        .values()
+        .map(text)
+        .collect();
+    let wanted = [
+        "$context.error.message",
+        "$context.integrationErrorMessage",
+        "$context.integrationLatency",
+        "$context.integrationStatus",
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.responseLatency",
+        "$context.responseLength",
+        "$context.routeKey",
+        "$context.status",
+    ];
+    assert_eq!(logged, wanted.map(str::to_owned).into());
+}
+
+#[test]
+fn cors_is_off_without_origins_and_else_lets_a_page_use_all_of_the_api() {
+    let template = template();
+    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
+        .next()
+        .expect("an API");
+    let cors = &api["CorsConfiguration"]["Fn::If"];
+    assert_eq!(
+        template.json()["Parameters"]["AllowedOrigins"]["Default"],
+        ""
+    );
+    assert_eq!(
+        (&cors[0], &cors[2]),
+        (
+            &json!("HasAllowedOrigins"),
+            &json!({ "Ref": "AWS::NoValue" })
+        )
+    );
+    assert_eq!(
+        texts(&cors[1]["AllowMethods"]),
+        ENDPOINTS.map(|(method, _)| method.to_owned()).into()
+    );
+    // What openapi.yaml has of headers, but for those that a page may use and read anyway.
+    let openapi = Template::read(&tools::workspace().join("openapi.yaml")).expect("openapi.yaml");
+    let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    headers(openapi.json(), &mut sent, &mut answered);
+    sent.extend(["authorization", "content-type"].map(str::to_owned));
+    answered.remove("cache-control");
+    assert_eq!(texts(&cors[1]["AllowHeaders"]), sent);
+    assert_eq!(texts(&cors[1]["ExposeHeaders"]), answered);
+}
+
+/// Collects the headers of requests and of answers, in lower case.
+fn headers(part: &Value, sent: &mut BTreeSet<String>, answered: &mut BTreeSet<String>) {
+    if part["in"] == "header" {
+        sent.insert(text(&part["name"]).to_lowercase());
+    }
+    for (name, value) in part.as_object().into_iter().flatten() {
+        // Those of an answer, and not the components that it refers to.
+        if name == "headers" && part["description"].is_string() {
+            let names = value.as_object().expect("headers").keys();
+            answered.extend(names.map(|name| name.to_lowercase()));
+        }
+        headers(value, sent, answered);
+    }
+    for value in part.as_array().into_iter().flatten() {
+        headers(value, sent, answered);
+    }
+}
+
+#[test]
+fn the_outputs_name_what_operators_and_pipelines_look_for() {
+    let template = template();
+    let outputs = template.json()["Outputs"].as_object().expect("outputs");
+    assert!(outputs.contains_key("ApiUrl"));
+    for kind in ["AWS::Serverless::Function", "AWS::DynamoDB::Table"] {
+        for (id, _) in resources(&template, kind) {
+            assert_eq!(outputs[&format!("{id}Name")]["Value"], json!({ "Ref": id }));
+        }
+    }
+    for (id, group) in resources(&template, "AWS::Logs::LogGroup") {
+        assert_eq!(group["RetentionInDays"]["Ref"], "LogRetentionDays", "{id}");
+    }
 }
