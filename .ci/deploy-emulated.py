@@ -1,0 +1,244 @@
+"""Deploys the template on an emulator of CloudFormation, API Gateway, Lambda and DynamoDB, with the functions
+of a release build, and tries it: .ci/smoke-stage, a browser's preflight, and the purge of messages.
+
+Usage: deploy-emulated.py EXPANDED DIRECTORY ORIGIN, with the template as CloudFormation gets it, the directory
+of the binaries, and the origin of a web page that may call the API. What the emulator cannot take is taken out, and printed.
+"""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+import zipfile
+
+import boto3
+
+BUCKET = "code"
+# The section of samconfig.toml that the emulator plays, and its stack.
+STAGE, STACK = "staging", "groups-staging"
+
+
+def emulator():
+    """Starts the emulator, and gives its process and where it answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ministack"],
+        env={**os.environ, "GATEWAY_PORT": str(port)},
+        stdout=open("target/ci/emulator.log", "w", encoding="utf-8"),
+        stderr=subprocess.STDOUT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{url}/_ministack/health", timeout=1)
+            return process, url
+        except OSError:
+            time.sleep(0.1)
+    sys.exit("deploy-emulated.py: the emulator does not answer; see target/ci/emulator.log")
+
+
+def simplified(template):
+    """The template without what the emulator cannot take, and in other words where it knows others."""
+    resources = template["Resources"]
+    for name in [name for name, resource in resources.items() if is_code_deploy(name, resource)]:
+        print(f"not taken: {name}")
+        del resources[name]
+    for name, resource in list(resources.items()):
+        properties = resource.get("Properties", {})
+        if resource.pop("UpdatePolicy", None):
+            print(f"not taken: {name}.UpdatePolicy")
+        if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
+            print(f"not taken: {name}.Metrics, which is metric math; its first metric is")
+            first = next(m["MetricStat"] for m in properties.pop("Metrics") if "MetricStat" in m)
+            properties.update(first["Metric"], Period=first["Period"], Statistic=first["Stat"])
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            print(f"not taken: {name}.FilterCriteria, in as far as a member's absence lets its own members be absent")
+            for criterion in properties["FilterCriteria"]["Filters"]:
+                pattern = json.loads(criterion["Pattern"])
+                del pattern["userIdentity"]
+                criterion["Pattern"] = json.dumps(pattern)
+        if resource["Type"] == "AWS::ApiGatewayV2::Api":
+            print(f"not taken: {name}.Body, which is OpenAPI; its routes are as resources of their own")
+            resources.update(routes(name, properties))
+    return template
+
+
+def is_code_deploy(name, resource):
+    return resource["Type"].startswith("AWS::CodeDeploy::") or name == "CodeDeployServiceRole"
+
+
+def routes(api, properties):
+    """Moves the routes and CORS out of an API's body."""
+    body = properties.pop("Body")
+    # The emulator reads the members of CORS as they are in OpenAPI, in lower case.
+    cors = body["x-amazon-apigateway-cors"]
+    properties.update(Name=STACK, ProtocolType="HTTP", CorsConfiguration=cors)
+    made = {}
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            if method == "parameters":
+                continue
+            integration = operation["x-amazon-apigateway-integration"]
+            key = "$default" if path == "$default" else f"{method.upper()} {path}"
+            name = f"Route{len(made) // 2}"
+            made[f"{name}Integration"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": integration["uri"],
+                    "PayloadFormatVersion": integration["payloadFormatVersion"],
+                    "TimeoutInMillis": integration["timeoutInMillis"],
+                },
+            }
+            made[name] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "RouteKey": key,
+                    "Target": {"Fn::Sub": f"integrations/${{{name}Integration}}"},
+                },
+            }
+    return made
+
+
+def upload(s3, template, binaries):
+    """Uploads each function's code, as `sam package` does."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            binary = resource["Metadata"]["BuildProperties"]["Binary"]
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                bootstrap = zipfile.ZipInfo("bootstrap")
+                bootstrap.external_attr = 0o755 << 16
+                with open(f"{binaries}/{binary}", "rb") as code:
+                    file.writestr(bootstrap, code.read())
+            s3.put_object(Bucket=BUCKET, Key=binary, Body=archive.getvalue())
+            resource["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": binary}
+
+
+def deploy(client, template, url, origin):
+    """Creates the stack, and gives its outputs."""
+    s3, cloudformation = client("s3"), client("cloudformation")
+    s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template).encode())
+    parameters = {
+        "AlarmTopicArn": client("sns").create_topic(Name="alarms")["TopicArn"],
+        "AllowedOrigins": origin,
+        "Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64",
+        "DynamoDbEndpointUrl": url,
+    }
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{url}/{BUCKET}/template.json",
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+    )
+    for _ in range(120):
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.5)
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if "FAILED" in e["ResourceStatus"]]
+        sys.exit(f"deploy-emulated.py: {stack['StackStatus']}: {reasons}")
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    print(f"deployed: {len(resources)} resources")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def invoke(client, function, payload):
+    """Invokes a function by its name, and gives what it answers."""
+    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload).encode())
+    body = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        sys.exit(f"deploy-emulated.py: {function}: {body}")
+    return body
+
+
+def request(method, url, headers, body=None):
+    """Sends a request, and gives the status, the headers and the body of the answer."""
+    # Names below localhost lead to this machine, which curl knows and not every resolver does.
+    parts = urllib.parse.urlsplit(url)
+    here = parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl()
+    headers = {**headers, "Host": parts.netloc}
+    wanted = urllib.request.Request(here, method=method, headers=headers, data=body)
+    with urllib.request.urlopen(wanted, timeout=30) as answer:
+        return answer.status, answer.headers, answer.read()
+
+
+def check_cors(api, origin):
+    """A browser's preflight, which API Gateway answers by itself."""
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "authorization,content-type,if-match",
+    }
+    status, answer, _ = request("OPTIONS", f"{api}/v1/groups/L7cGNIBKZiNJ6wqF", headers)
+    allowed = answer["access-control-allow-origin"], answer["access-control-allow-methods"]
+    assert status in (200, 204) and allowed[0] == origin and "PUT" in allowed[1], (status, allowed)
+    print(f"ok: preflight {status}")
+
+
+def check_purge(client, outputs, api, token):
+    """A deleted group's messages go, driven by the stream."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    _, _, body = request("POST", f"{api}/v1/groups", headers, b'{"name": "With messages"}')
+    group = json.loads(body)
+    dynamodb, table = client("dynamodb"), outputs["MessagesTableName"]
+    conversation = {"S": group["conversation_id"]}
+    for number in range(30):
+        dynamodb.put_item(TableName=table, Item={"conversation_id": conversation, "id": {"S": str(number)}})
+    request("DELETE", f"{api}/v1/groups/{group['id']}", headers)
+    for _ in range(120):
+        left = dynamodb.query(
+            TableName=table,
+            KeyConditionExpression="conversation_id = :id",
+            ExpressionAttributeValues={":id": conversation},
+        )["Count"]
+        if left == 0:
+            print("ok: messages purged")
+            return
+        time.sleep(0.5)
+    sys.exit(f"deploy-emulated.py: {left} messages are left")
+
+
+def main():
+    expanded, binaries, origin = sys.argv[1:]
+    os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
+    process, url = emulator()
+    try:
+        def client(service):
+            return boto3.client(service, endpoint_url=url)
+
+        with open(expanded, encoding="utf-8") as file:
+            template = simplified(json.load(file))
+        client("s3").create_bucket(Bucket=BUCKET)
+        upload(client("s3"), template, binaries)
+        outputs = deploy(client, template, url, origin)
+        api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
+        api = url.replace("127.0.0.1", f"{api_id}.execute-api.localhost")
+        # The AWS CLI is beside this Python.
+        path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+        environment = {**os.environ, "AWS_ENDPOINT_URL": url, "GROUPS_URL": api, "PATH": path}
+        subprocess.run([".ci/smoke-stage", STAGE], check=True, env=environment)
+        payload = {"account_id": "emulated", "name": "emulated"}
+        token = invoke(client, outputs["IssueTokenFunctionName"], payload)["token"]
+        check_cors(api, origin)
+        check_purge(client, outputs, api, token)
+        revoked = invoke(client, outputs["RevokeTokenFunctionName"], payload)
+        assert revoked == {"revoked": 1}, revoked
+        print("ok: token revoked")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+main()
