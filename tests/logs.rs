@@ -65,6 +65,19 @@ fn no_token_is_in_any_log() {
     );
 }
 
+/// A name that `tests/api/log.rs` gives a group, in the body of a request.
+const NAME: &str = "a name that is nobody's business";
+
+#[test]
+fn no_name_and_no_body_is_in_any_log() {
+    let mut bodies = 0;
+    for (program, log) in logs() {
+        assert!(!log.contains(NAME), "{program}");
+        bodies += log.matches("\"function\":\"create-group\"").count();
+    }
+    assert!(bodies > 100, "{bodies} bodies came");
+}
+
 #[test]
 fn a_token_would_be_found() {
     let token = format!("groups_{}4AceYX", "0".repeat(43));
