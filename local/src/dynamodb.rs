@@ -152,8 +152,8 @@ impl DynamoDb {
         seen: &mut BTreeMap<String, Value>,
     ) -> Result<Vec<Value>> {
         const STREAMS: &str = "DynamoDBStreams_20120810";
-        let described = self.call("DescribeTable", &json!({ "TableName": table }))?;
-        let stream = &described["Table"]["LatestStreamArn"];
+        let listed = self.call_service(STREAMS, "ListStreams", &json!({ "TableName": table }))?;
+        let stream = &listed["Streams"][0]["StreamArn"];
         let described =
             self.call_service(STREAMS, "DescribeStream", &json!({ "StreamArn": stream }))?;
         let mut found = Vec::new();

@@ -14,12 +14,13 @@ use serde_json::{Map, Value};
 use crate::{DynamoDb, Endpoint, Reply, Result, endpoint::Request, logs::Log, template::Function};
 
 /// An action of [DynamoDB's](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html)
-/// on a table or an index.
+/// on a table, an index or a stream.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Permission {
     /// The action, for example `dynamodb:GetItem`.
     pub action: String,
-    /// The table, by its logical id, or the index: `GroupsTable/index/by-state`.
+    /// The table, by its logical id, an index, as `GroupsTable/index/by-state`, or the table's
+    /// stream, as `GroupsTable/stream`.
     pub resource: String,
 }
 
@@ -42,22 +43,21 @@ impl Permission {
         let input = &request.input;
         let table = |input: &Value| text(&input["TableName"]);
         match request.operation.as_str() {
-            operation @ ("BatchGetItem" | "BatchWriteItem") => {
+            operation @ "BatchWriteItem" => {
                 let tables = members(&input["RequestItems"]);
                 tables
                     .map(|(table, _)| Self::new(operation, table))
                     .collect()
             }
-            "TransactGetItems" | "TransactWriteItems" => {
+            "TransactWriteItems" => {
                 let parts = input["TransactItems"].as_array().into_iter().flatten();
                 let parts = parts.flat_map(members);
-                let operation = |kind: &String| match kind.as_str() {
-                    "ConditionCheck" => "ConditionCheckItem".to_owned(),
-                    kind => format!("{kind}Item"),
-                };
                 parts
-                    .map(|(kind, part)| Self::new(&operation(kind), &table(part)))
+                    .map(|(kind, part)| Self::new(&format!("{kind}Item"), &table(part)))
                     .collect()
+            }
+            operation @ ("DescribeStream" | "GetRecords" | "GetShardIterator" | "ListStreams") => {
+                vec![Self::new(operation, &stream(input))]
             }
             operation => {
                 let index = input["IndexName"].as_str();
@@ -68,10 +68,10 @@ impl Permission {
         }
     }
 
-    /// What the policies of a function allow.
+    /// What the policies of a function allow it to do in DynamoDB.
     ///
     /// # Errors
-    /// Where there is something else in them than an action on a table or an index that is named.
+    /// Where they are no lists of actions that are named, on tables, indexes and streams that are.
     pub(crate) fn of_policies(policies: &Value) -> Result<BTreeSet<Self>> {
         let mut allowed = BTreeSet::new();
         for policy in policies.as_array().into_iter().flatten() {
@@ -85,10 +85,12 @@ impl Permission {
                 }
                 for action in list(&statement["Action"]) {
                     for resource in list(&statement["Resource"]) {
-                        let action = action.as_str().filter(|action| is_named(action));
+                        let action = action.as_str().filter(|action| !action.contains('*'));
                         let action = action.ok_or_else(fault)?.to_owned();
-                        let resource = resource_name(resource).ok_or_else(fault)?;
-                        allowed.insert(Self { action, resource });
+                        if action.starts_with("dynamodb:") {
+                            let resource = resource_name(resource).ok_or_else(fault)?;
+                            allowed.insert(Self { action, resource });
+                        }
                     }
                 }
             }
@@ -132,23 +134,38 @@ fn write_once(
     }
 }
 
-/// Whether an action is one, and not a pattern.
-fn is_named(action: &str) -> bool {
-    let name = action.strip_prefix("dynamodb:");
-    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()))
+/// The stream that a request names, in the form of [`Permission::resource`]. An iterator of DynamoDB
+/// Local's has the stream's ARN in it, as a stream's ARN has the table's.
+fn stream(input: &Value) -> String {
+    let names = ["StreamArn", "ShardIterator"].map(|member| input[member].as_str());
+    let arn = names.into_iter().flatten().next().unwrap_or_default();
+    let of_arn = arn
+        .split_once(":table/")
+        .and_then(|(_, rest)| rest.split('/').next());
+    let table = of_arn.or(input["TableName"].as_str());
+    format!("{}/stream", table.unwrap_or_default())
 }
 
 /// The name of what an ARN names that the template builds of a table's.
 fn resource_name(arn: &Value) -> Option<String> {
-    let of_table = arn["Fn::GetAtt"]
-        .as_str()
-        .and_then(|arn| arn.strip_suffix(".Arn"));
-    if let Some(table) = of_table {
-        return Some(table.to_owned());
+    if let Some(attribute) = arn["Fn::GetAtt"].as_str() {
+        return match attribute.split_once('.')? {
+            (table, "Arn") => Some(table.to_owned()),
+            (table, "StreamArn") => Some(format!("{table}/stream")),
+            _ => None,
+        };
     }
-    let of_index = arn["Fn::Sub"].as_str()?.strip_prefix("${")?;
-    let (table, index) = of_index.split_once(".Arn}/index/")?;
-    (!index.contains(['*', '$'])).then(|| format!("{table}/index/{index}"))
+    let (table, part) = arn["Fn::Sub"]
+        .as_str()?
+        .strip_prefix("${")?
+        .split_once(".Arn}/")?;
+    if part == "stream/*" {
+        return Some(format!("{table}/stream"));
+    }
+    let index = part
+        .strip_prefix("index/")
+        .filter(|index| !index.contains(['*', '$']))?;
+    Some(format!("{table}/index/{index}"))
 }
 
 fn list(value: &Value) -> &[Value] {

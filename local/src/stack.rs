@@ -176,8 +176,11 @@ impl Stack {
             command
         };
         let log = self.logs.of(&function.binary);
+        // Lambda reads the stream with the function's permissions.
+        let guard = self.guards.get(&function.binary).map(Endpoint::url);
+        let stream = guard.map_or_else(|| self.dynamodb.clone(), DynamoDb::at);
         Feeder::start(
-            self.dynamodb.clone(),
+            stream,
             table.to_owned(),
             self.guardian.group(),
             log,

@@ -78,7 +78,7 @@ impl Template {
     /// Where a policy allows something else than actions that are named on tables that are.
     pub fn functions(&self) -> Result<Vec<Function>> {
         let common = &self.0["Globals"]["Function"]["Environment"]["Variables"];
-        let function = |(_, resource): (&str, &Value)| {
+        let function = |(id, resource): (&str, &Value)| {
             let properties = &resource["Properties"];
             let own = &properties["Environment"]["Variables"];
             let variables = [common, own]
@@ -92,12 +92,23 @@ impl Template {
                 environment: variables.filter_map(variable).collect(),
                 routes: routes(&properties["Events"]),
                 permissions: Permission::of_policies(&properties["Policies"])?,
-                stream_of: stream_of(&properties["Events"]),
+                stream_of: self.stream_of(id),
             })
         };
         self.resources("AWS::Serverless::Function")
             .map(function)
             .collect()
+    }
+
+    /// The table whose stream drives the function of this logical id, or its alias.
+    fn stream_of(&self, function: &str) -> Option<String> {
+        let mut mappings = self.resources("AWS::Lambda::EventSourceMapping");
+        let (_, mapping) = mappings.find(|(_, mapping)| {
+            let name = mapping["Properties"]["FunctionName"]["Ref"].as_str();
+            name.is_some_and(|name| name.trim_end_matches(".Alias") == function)
+        })?;
+        let stream = mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"].as_str()?;
+        Some(stream.strip_suffix(".StreamArn")?.to_owned())
     }
 
     fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
@@ -133,17 +144,6 @@ fn routes(events: &Value) -> Vec<Route> {
         path: text(&event["Properties"]["Path"]),
     };
     http.map(route).collect()
-}
-
-fn stream_of(events: &Value) -> Option<String> {
-    let mut events = events
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(_, event)| event);
-    let event = events.find(|event| event["Type"] == "DynamoDB")?;
-    let stream = event["Properties"]["Stream"]["Fn::GetAtt"].as_str()?;
-    Some(stream.strip_suffix(".StreamArn")?.to_owned())
 }
 
 fn scalar(value: &Value) -> Option<String> {

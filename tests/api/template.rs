@@ -98,7 +98,9 @@ fn no_permission_has_a_wildcard() {
     {
         let policies = function["Properties"]["Policies"].as_array();
         for policy in policies.into_iter().flatten() {
-            assert!(!policy.to_string().contains('*'), "{id}: {policy}");
+            // A stream's name has the moment of its making in it.
+            let policy_text = policy.to_string().replace("Arn}/stream/*", "");
+            assert!(!policy_text.contains('*'), "{id}: {policy}");
             actions += policy["Statement"].as_array().expect("statements").len();
         }
     }
