@@ -148,6 +148,25 @@ fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
 }
 
 #[test]
+fn the_dashboard_is_json_and_shows_every_alarm_and_every_table() {
+    let template = template();
+    let (_, dashboard) = resources(&template, "AWS::CloudWatch::Dashboard")
+        .next()
+        .expect("it");
+    let body = text(&dashboard["DashboardBody"]["Fn::Sub"]);
+    let widgets: Value = serde_json::from_str(&body).expect("JSON");
+    assert!(widgets["widgets"].as_array().expect("widgets").len() > 10);
+    for (id, _) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert!(body.contains(&format!("\"${{{id}.Arn}}\"")), "{id}");
+    }
+    for kind in ["AWS::DynamoDB::Table", "AWS::Serverless::Function"] {
+        for (id, _) in resources(&template, kind) {
+            assert!(body.contains(&format!("\"${{{id}}}\"")), "{id}");
+        }
+    }
+}
+
+#[test]
 fn timeouts_nest() {
     let template = template();
     let timeout = template.json()["Globals"]["Function"]["Timeout"].as_u64();
