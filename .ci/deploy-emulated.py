@@ -124,17 +124,11 @@ def upload(s3, template, binaries):
             resource["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": binary}
 
 
-def deploy(client, template, url, origin):
-    """Creates the stack, and gives its outputs."""
+def deploy(client, operation, template, url, parameters):
+    """Creates or updates the stack, and gives its outputs."""
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template).encode())
-    parameters = {
-        "AlarmTopicArn": client("sns").create_topic(Name="alarms")["TopicArn"],
-        "AllowedOrigins": origin,
-        "Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64",
-        "DynamoDbEndpointUrl": url,
-    }
-    cloudformation.create_stack(
+    getattr(cloudformation, f"{operation}_stack")(
         StackName=STACK,
         TemplateURL=f"{url}/{BUCKET}/template.json",
         Capabilities=["CAPABILITY_IAM"],
@@ -145,12 +139,13 @@ def deploy(client, template, url, origin):
         if not stack["StackStatus"].endswith("IN_PROGRESS"):
             break
         time.sleep(0.5)
-    if stack["StackStatus"] != "CREATE_COMPLETE":
+    if stack["StackStatus"] != f"{operation.upper()}_COMPLETE":
         events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-        reasons = [f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if "FAILED" in e["ResourceStatus"]]
+        failed = [event for event in events if "FAILED" in event["ResourceStatus"]]
+        reasons = [f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}" for event in failed]
         sys.exit(f"deploy-emulated.py: {stack['StackStatus']}: {reasons}")
     resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-    print(f"deployed: {len(resources)} resources")
+    print(f"ok: {operation}, {len(resources)} resources")
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
@@ -174,8 +169,8 @@ def request(method, url, headers, body=None):
         return answer.status, answer.headers, answer.read()
 
 
-def check_cors(api, origin):
-    """A browser's preflight, which API Gateway answers by itself."""
+def check_cors(api, origin, token):
+    """A browser's preflight, which API Gateway answers by itself, and then its request."""
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "PUT",
@@ -185,6 +180,11 @@ def check_cors(api, origin):
     allowed = answer["access-control-allow-origin"], answer["access-control-allow-methods"]
     assert status in (200, 204) and allowed[0] == origin and "PUT" in allowed[1], (status, allowed)
     print(f"ok: preflight {status}")
+    headers = {"Origin": origin, "Authorization": f"Bearer {token}"}
+    _, answer, _ = request("GET", f"{api}/v1/groups", headers)
+    readable = answer["access-control-allow-origin"], answer["access-control-expose-headers"]
+    assert readable[0] == origin and "x-request-id" in readable[1], readable
+    print("ok: a page of that origin may read the answer")
 
 
 def check_purge(client, outputs, api, token):
@@ -222,7 +222,12 @@ def main():
             template = simplified(json.load(file))
         client("s3").create_bucket(Bucket=BUCKET)
         upload(client("s3"), template, binaries)
-        outputs = deploy(client, template, url, origin)
+        parameters = {
+            "AllowedOrigins": origin,
+            "Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64",
+            "DynamoDbEndpointUrl": url,
+        }
+        outputs = deploy(client, "create", template, url, parameters)
         api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
         api = url.replace("127.0.0.1", f"{api_id}.execute-api.localhost")
         # The AWS CLI is beside this Python.
@@ -231,11 +236,24 @@ def main():
         subprocess.run([".ci/smoke-stage", STAGE], check=True, env=environment)
         payload = {"account_id": "emulated", "name": "emulated"}
         token = invoke(client, outputs["IssueTokenFunctionName"], payload)["token"]
-        check_cors(api, origin)
+        check_cors(api, origin, token)
         check_purge(client, outputs, api, token)
         revoked = invoke(client, outputs["RevokeTokenFunctionName"], payload)
         assert revoked == {"revoked": 1}, revoked
         print("ok: token revoked")
+        # Everything that is off by default, and an update of what is there.
+        zone = client("route53").create_hosted_zone(Name="chat.example", CallerReference="1")
+        certificate = client("acm").request_certificate(DomainName="api.chat.example")
+        parameters |= {
+            "AlarmTopicArn": client("sns").create_topic(Name="alarms")["TopicArn"],
+            "CertificateArn": certificate["CertificateArn"],
+            "DomainName": "api.chat.example",
+            "HostedZoneId": zone["HostedZone"]["Id"].removeprefix("/hostedzone/"),
+            "ReservedConcurrency": "5",
+            "Tracing": "Active",
+        }
+        outputs = deploy(client, "update", template, url, parameters)
+        assert outputs["ApiUrl"] == "https://api.chat.example", outputs["ApiUrl"]
     finally:
         process.terminate()
         process.wait()
