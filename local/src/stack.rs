@@ -133,6 +133,12 @@ impl Stack {
         &self.dynamodb
     }
 
+    /// The DynamoDB that a function has: it lets the function do what its policies allow.
+    pub fn dynamodb_of(&self, function: &str) -> DynamoDb {
+        let guard = self.guards.get(function).map(Endpoint::url);
+        guard.map_or_else(|| self.dynamodb.clone(), DynamoDb::at)
+    }
+
     /// The processes that end with this one.
     pub fn guardian(&mut self) -> &mut Guardian {
         &mut self.guardian
@@ -176,11 +182,9 @@ impl Stack {
             command
         };
         let log = self.logs.of(&function.binary);
-        // Lambda reads the stream with the function's permissions.
-        let guard = self.guards.get(&function.binary).map(Endpoint::url);
-        let stream = guard.map_or_else(|| self.dynamodb.clone(), DynamoDb::at);
         Feeder::start(
-            stream,
+            // Lambda reads the stream with the function's permissions.
+            self.dynamodb_of(&function.binary),
             table.to_owned(),
             self.guardian.group(),
             log,
@@ -239,8 +243,7 @@ impl Stack {
         let mut variables = function
             .map(|function| function.environment.clone())
             .unwrap_or_default();
-        let guard = function.and_then(|function| self.guards.get(&function.binary));
-        let guard = guard.map(Endpoint::url);
+        let dynamodb = self.dynamodb_of(function.map_or(name, |function| &function.binary));
         let of_lambda = [
             ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
@@ -248,10 +251,7 @@ impl Stack {
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
             ("AWS_REGION", dynamodb::REGION),
             ("AWS_SECRET_ACCESS_KEY", "local"),
-            (
-                dynamodb::ENDPOINT_URL,
-                guard.unwrap_or(self.dynamodb.endpoint()),
-            ),
+            (dynamodb::ENDPOINT_URL, dynamodb.endpoint()),
         ];
         variables.extend(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables

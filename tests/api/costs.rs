@@ -16,7 +16,7 @@ const REFUSED: f64 = 0.0;
 
 /// An instance whose requests to DynamoDB are counted.
 fn metered(function: &str) -> (Instance, Meter) {
-    let meter = Meter::start(stack().dynamodb()).expect("a port");
+    let meter = Meter::start(&stack().dynamodb_of(function)).expect("a port");
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", meter.url())];
     let mut instance = stack().instance(function, &variables).expect("an instance");
     instance.wait_for_init().expect("it starts");

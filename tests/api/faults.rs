@@ -59,7 +59,7 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endp
                     event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
                     let broken = Arc::new(AtomicBool::new(false));
                     let is_broken = broken.clone();
-                    let endpoint = endpoint(move |request| {
+                    let endpoint = endpoint(function, move |request| {
                         let here = request.is_for_token() == in_look_up;
                         if here && is_broken.load(Ordering::SeqCst) {
                             reply.clone()
@@ -185,7 +185,7 @@ fn a_database_that_cannot_be_reached_is_503_until_it_can() {
         let client = Client::new();
         local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
         for (function, event, status) in events(&client.token) {
-            let endpoint = endpoint(|_| Reply::Pass);
+            let endpoint = endpoint(function, |_| Reply::Pass);
             let mut instance = instance(function, endpoint.url());
             if !in_look_up {
                 // A request that is refused for its query has had its token looked up.
@@ -221,7 +221,7 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
                 for (function, event, status) in events(&client.token) {
                     let broken = Arc::new(AtomicBool::new(true));
                     let (is_broken, fault) = (broken.clone(), fault.clone());
-                    let endpoint = endpoint(move |_| {
+                    let endpoint = endpoint(function, move |_| {
                         if is_broken.load(Ordering::SeqCst) {
                             fault.clone()
                         } else {
@@ -253,7 +253,7 @@ fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() 
             .headers["etag"]
             .clone();
         let lost = Arc::new(AtomicBool::new(false));
-        let endpoint = endpoint(move |request| {
+        let endpoint = endpoint(function, move |request| {
             let first = !request.is_for_token() && !lost.swap(true, Ordering::SeqCst);
             if first {
                 Reply::PassAndClose

@@ -225,7 +225,7 @@ fn a_conflict_of_transactions_is_resolved_inside() {
     // DynamoDB Local never cancels a transaction for a conflict; the endpoint does so twice.
     let client = Client::new();
     let left = Mutex::new(2);
-    let endpoint = endpoint(move |request| {
+    let endpoint = endpoint("create-group", move |request| {
         let mut left = left.lock().expect("not poisoned");
         if request.operation != "TransactWriteItems" || *left == 0 {
             return Reply::Pass;
@@ -255,7 +255,7 @@ fn a_kill_at_any_step_leaves_both_the_group_and_the_key_or_neither() {
         let client = Client::new();
         let victim: Arc<Mutex<Option<u32>>> = Arc::default();
         let target = victim.clone();
-        let endpoint = endpoint(move |request| {
+        let endpoint = endpoint("create-group", move |request| {
             if request.operation != "TransactWriteItems" {
                 return Reply::Pass;
             }

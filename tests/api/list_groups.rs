@@ -278,7 +278,7 @@ fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
     let client = Client::new();
     let ids = create(&client, 3);
     let cut = Mutex::new(false);
-    let endpoint = endpoint(move |request| {
+    let endpoint = endpoint("list-groups", move |request| {
         let mut cut = cut.lock().expect("not poisoned");
         if request.operation != "Query" || *cut {
             return Reply::Pass;

@@ -96,7 +96,7 @@ fn a_requests_line_says_what_was_asked_what_came_of_it_and_what_it_took() {
 #[test]
 fn an_error_of_ours_is_logged_once_with_all_its_causes_and_a_throttled_request_is_counted() {
     let client = Client::new();
-    let endpoint = endpoint(|request| {
+    let endpoint = endpoint("get-group", |request| {
         if request.is_for_token() {
             Reply::Pass
         } else {

@@ -181,7 +181,7 @@ fn a_record_that_fails_is_reported_and_what_follows_it_is_left_to_the_stream() {
     let conversations = [0, 1, 2].map(|_| created(&Client::new()).1);
     conversations.iter().for_each(|id| write_messages(id, 2));
     let broken = conversations[1].clone();
-    let endpoint = endpoint(move |request| {
+    let endpoint = endpoint("purge-messages", move |request| {
         let of_broken = request.input.to_string().contains(&broken);
         if of_broken {
             Reply::error(400, "ThrottlingException")
@@ -238,7 +238,7 @@ fn what_dynamodb_leaves_unprocessed_is_sent_again() {
     let (_, conversation_id) = created(&Client::new());
     write_messages(&conversation_id, 60);
     let refused = std::sync::Mutex::new(4);
-    let endpoint = endpoint(move |request| {
+    let endpoint = endpoint("purge-messages", move |request| {
         let mut refused = refused.lock().expect("not poisoned");
         if request.operation != "BatchWriteItem" || *refused == 0 {
             return Reply::Pass;

@@ -53,9 +53,12 @@ pub fn stack() -> &'static Stack {
     })
 }
 
-/// A DynamoDB before the stack's that replies as `script` says.
-pub fn endpoint(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Endpoint {
-    Endpoint::start(stack().dynamodb(), script).expect("a port")
+/// A DynamoDB for an instance of `function`, before the one that it has, that replies as `script` says.
+pub fn endpoint(
+    function: &str,
+    script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+) -> Endpoint {
+    Endpoint::start(&stack().dynamodb_of(function), script).expect("a port")
 }
 
 /// Options for a stack of the binaries that Cargo built for this test, two instances of each.
