@@ -1,6 +1,6 @@
 //! What each call costs DynamoDB: requests, units and bytes.
 
-use local::{Instance, Meter, Result, Stack, dynamodb, endpoint::Cost, sample};
+use local::{Cost, Instance, Meter, Result, Stack, dynamodb, sample};
 use serde_json::{Value, json};
 
 use crate::{

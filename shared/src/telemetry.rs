@@ -1,6 +1,6 @@
 //! The log: one JSON object a line, with a timestamp and a level where Lambda looks for them.
 //!
-//! Every invocation ends in one line (`line`), which holds its metrics as well. What is observed on
+//! Every invocation ends in one line (`line`), which holds its metrics (`metrics`) as well. What is observed on
 //! the way there is noted where it happens (`observed`).
 
 use std::error::Error;
@@ -8,6 +8,7 @@ use std::error::Error;
 use tracing::Level;
 
 mod line;
+mod metrics;
 mod observed;
 
 pub(crate) use line::{Invocation, set_function};

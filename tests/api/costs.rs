@@ -1,6 +1,6 @@
 //! What calls cost DynamoDB: requests and units, which are money and time whatever the machine.
 
-use local::{Instance, Meter, endpoint::Cost};
+use local::{Cost, Instance, Meter};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, stack};

@@ -1,15 +1,13 @@
-//! The line that every invocation ends in: what was asked, what came of it and what it took, and the
-//! same as metrics, in CloudWatch's
-//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+//! The line that every invocation ends in: what was asked, what came of it and what it took, and
+//! which of that is a metric.
 //!
 //! Never a token, a name or a body. `tests/log.schema.json` has all of its members.
 
 use std::{
-    env,
     error::Error as _,
     io::{self, Write},
     sync::{
-        LazyLock, OnceLock,
+        OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -21,18 +19,12 @@ use tracing_subscriber::fmt::{
     time::{FormatTime, SystemTime},
 };
 
-use super::{chain, observed::Observed};
-use crate::{
-    Error,
-    model::{AccountId, timestamp},
+use super::{
+    chain,
+    metrics::{Metric, Metrics},
+    observed::Observed,
 };
-
-/// The environment variable that names the namespace of the metrics, so that two stacks of one
-/// account tell theirs apart.
-const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
-
-/// The namespace where the variable is not set.
-const DEFAULT_NAMESPACE: &str = "Groups";
+use crate::{Error, model::AccountId};
 
 /// The most values of one metric that a line may hold, by the format's specification. Of more
 /// requests to DynamoDB, as a purge makes them, the times of the first stand for all.
@@ -97,9 +89,9 @@ impl Invocation {
             cold_starts: u32::from(!IS_WARM.swap(true, Ordering::Relaxed)),
             idempotent_replays: u32::from(observed.replayed),
             messages_purged: observed.messages_purged,
-            embedded: None,
+            metrics: None,
         };
-        line.embedded = Some(line.metrics());
+        line.metrics = Some(line.metrics());
         // Where nobody reads the log, there is nobody to tell.
         let _ = line.write();
     }
@@ -141,76 +133,31 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     messages_purged: u32,
     #[serde(rename = "_aws")]
-    embedded: Option<Embedded>,
+    metrics: Option<Metrics>,
 }
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// What tells CloudWatch which members of the line are metrics.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Embedded {
-    /// In milliseconds since the Unix epoch.
-    timestamp: u64,
-    cloud_watch_metrics: Vec<Directive>,
-}
-
-/// Metrics that have dimensions in common.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Directive {
-    namespace: &'static str,
-    dimensions: &'static [&'static [&'static str]],
-    metrics: Vec<Metric>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metric {
-    name: &'static str,
-    unit: &'static str,
-}
-
 impl Line<'_> {
-    /// The metrics of this line. One that is zero is none, because CloudWatch charges for each.
-    fn metrics(&self) -> Embedded {
-        let times = [
-            ("duration_ms", true),
-            ("dynamodb_ms", !self.dynamodb_ms.is_empty()),
-        ];
-        let counts = [
+    fn metrics(&self) -> Metrics {
+        let mut by_function = Metric::counts(&[
             ("requests", self.requests),
             ("dynamodb_throttles", self.dynamodb_throttles),
             ("cold_starts", self.cold_starts),
             ("idempotent_replays", self.idempotent_replays),
             ("messages_purged", self.messages_purged),
-        ];
-        let errors = [
+        ]);
+        by_function.push(Metric::milliseconds("duration_ms"));
+        if !self.dynamodb_ms.is_empty() {
+            by_function.push(Metric::milliseconds("dynamodb_ms"));
+        }
+        let errors = Metric::counts(&[
             ("client_errors", self.client_errors),
             ("server_errors", self.server_errors),
-        ];
-        let times = times.into_iter().filter(|(_, has_any)| *has_any);
-        let times = times.map(|(name, _)| Metric {
-            name,
-            unit: "Milliseconds",
-        });
-        let of_function = Directive {
-            namespace: namespace(),
-            dimensions: &[&["function"]],
-            metrics: times.chain(nonzero(&counts)).collect(),
-        };
-        let of_code = Directive {
-            namespace: namespace(),
-            dimensions: &[&["function"], &["code"]],
-            metrics: nonzero(&errors).collect(),
-        };
-        let directives = [of_function, of_code].into_iter();
-        Embedded {
-            timestamp: timestamp::since_epoch().as_millis() as u64,
-            cloud_watch_metrics: directives.filter(|d| !d.metrics.is_empty()).collect(),
-        }
+        ]);
+        Metrics::new(by_function, errors)
     }
 
     fn write(&self) -> io::Result<()> {
@@ -219,23 +166,6 @@ impl Line<'_> {
         // In one piece, so that no other line gets into it.
         io::stdout().lock().write_all(&line)
     }
-}
-
-fn nonzero(counts: &[(&'static str, u32)]) -> impl Iterator<Item = Metric> {
-    let counts = counts.iter().filter(|(_, count)| *count > 0);
-    counts.map(|(name, _)| Metric {
-        name,
-        unit: "Count",
-    })
-}
-
-fn namespace() -> &'static str {
-    static NAMESPACE: LazyLock<String> = LazyLock::new(|| {
-        let set = env::var(METRICS_NAMESPACE).ok();
-        let set = set.filter(|namespace| !namespace.is_empty());
-        set.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
-    });
-    &NAMESPACE
 }
 
 /// The time in milliseconds, to the microsecond.
