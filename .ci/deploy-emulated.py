@@ -70,6 +70,15 @@ def simplified(template):
     return template
 
 
+def check_roles(template):
+    """What SAM adds to the functions' own policies is to write logs and traces, and nothing else."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role" and name != "CodeDeployServiceRole":
+            managed = {arn.split("/")[-1] for arn in resource["Properties"]["ManagedPolicyArns"]}
+            assert managed == {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, (name, managed)
+    print("ok: roles")
+
+
 def is_code_deploy(name, resource):
     return resource["Type"].startswith("AWS::CodeDeploy::") or name == "CodeDeployServiceRole"
 
@@ -219,7 +228,9 @@ def main():
             return boto3.client(service, endpoint_url=url)
 
         with open(expanded, encoding="utf-8") as file:
-            template = simplified(json.load(file))
+            template = json.load(file)
+        check_roles(template)
+        template = simplified(template)
         client("s3").create_bucket(Bucket=BUCKET)
         upload(client("s3"), template, binaries)
         parameters = {
