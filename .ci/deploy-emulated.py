@@ -42,6 +42,7 @@ def emulator():
             return process, url
         except OSError:
             time.sleep(0.1)
+    process.kill()
     sys.exit("deploy-emulated.py: the emulator does not answer; see target/ci/emulator.log")
 
 

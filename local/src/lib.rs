@@ -1,9 +1,9 @@
 //! The cloud on this machine: DynamoDB Local, a Lambda Runtime API, and the functions themselves.
 //!
 //! `cargo local` and the tests bring up the same [`Stack`]. It is defined by `template.yaml`: the
-//! tables, the routes, the functions' environment and what each may do are read from there. What is missing on the
-//! machine [`tools`] fetch; what was started ends with the process that started it, however that
-//! ends, because a [`Guardian`] sees to it.
+//! tables, the routes, the functions' environment and what each may do are read from there. What is
+//! missing on the machine [`tools`] fetch; what was started ends with the process that started it,
+//! however that ends, because a [`Guardian`] sees to it.
 
 pub mod dynamodb;
 pub mod endpoint;

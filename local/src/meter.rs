@@ -1,10 +1,10 @@
 //! What calls cost DynamoDB, counted on the way there.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::{DynamoDb, Endpoint, Reply, Result};
+use crate::{DynamoDb, Endpoint, Reply, Result, endpoint::lock};
 
 /// What one request to DynamoDB took.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,14 +47,11 @@ impl Meter {
                 return Reply::Silence;
             };
             let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-            spent
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(Cost {
-                    operation: request.operation.clone(),
-                    units: units(&answer["ConsumedCapacity"]),
-                    bytes: body.len(),
-                });
+            lock(&spent).push(Cost {
+                operation: request.operation.clone(),
+                units: units(&answer["ConsumedCapacity"]),
+                bytes: body.len(),
+            });
             Reply::Answer(status, body)
         })?;
         Ok(Self { endpoint, costs })
@@ -67,7 +64,7 @@ impl Meter {
 
     /// What was spent since this was last asked.
     pub fn take(&self) -> Vec<Cost> {
-        std::mem::take(&mut *self.costs.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.costs))
     }
 }
 

@@ -1,17 +1,16 @@
 //! What functions may do with tables: what their policies in the template allow, and what their
 //! requests to DynamoDB take.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    fs::File,
-    io::Write,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, fmt, fs::File, io::Write, sync::Mutex};
 
 use serde_json::{Map, Value};
 
-use crate::{DynamoDb, Endpoint, Reply, Result, endpoint::Request, logs::Log, template::Function};
+use crate::{
+    DynamoDb, Endpoint, Reply, Result,
+    endpoint::{Request, lock},
+    logs::Log,
+    template::Function,
+};
 
 /// An action of [DynamoDB's](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html)
 /// on a table, an index or a stream.
@@ -110,7 +109,7 @@ pub(crate) fn guard(behind: &DynamoDb, function: &Function, log: &Log) -> Result
         let refused = needed
             .iter()
             .any(|permission| !allowed.contains(permission));
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&asked);
         for permission in needed {
             write_once(&mut asked, &name, permission);
         }

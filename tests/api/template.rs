@@ -117,6 +117,14 @@ fn resources<'a>(
     of_kind.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
 }
 
+/// The one resource of a type.
+fn resource<'a>(template: &'a Template, kind: &'a str) -> &'a Value {
+    let mut found = resources(template, kind);
+    let (_, resource) = found.next().expect(kind);
+    assert_eq!(found.next(), None, "one {kind}");
+    resource
+}
+
 fn texts(list: &Value) -> BTreeSet<String> {
     list.as_array().expect("a list").iter().map(text).collect()
 }
@@ -150,9 +158,7 @@ fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
 #[test]
 fn the_dashboard_is_json_and_shows_every_alarm_and_every_table() {
     let template = template();
-    let (_, dashboard) = resources(&template, "AWS::CloudWatch::Dashboard")
-        .next()
-        .expect("it");
+    let dashboard = resource(&template, "AWS::CloudWatch::Dashboard");
     let body = text(&dashboard["DashboardBody"]["Fn::Sub"]);
     let widgets: Value = serde_json::from_str(&body).expect("JSON");
     assert!(widgets["widgets"].as_array().expect("widgets").len() > 10);
@@ -191,9 +197,7 @@ fn timeouts_nest() {
 #[test]
 fn every_route_is_throttled_by_itself() {
     let template = template();
-    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
-        .next()
-        .expect("an API");
+    let api = resource(&template, "AWS::Serverless::HttpApi");
     let settings = api["RouteSettings"].as_object().expect("settings");
     let throttled: BTreeSet<_> = settings.keys().cloned().collect();
     let route = |(method, path): (&str, &str)| {
@@ -215,9 +219,7 @@ fn every_route_is_throttled_by_itself() {
 #[test]
 fn the_access_log_is_json_and_has_neither_headers_nor_queries_nor_addresses() {
     let template = template();
-    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
-        .next()
-        .expect("an API");
+    let api = resource(&template, "AWS::Serverless::HttpApi");
     let format = text(&api["AccessLogSettings"]["Format"]);
     let format: Value = serde_json::from_str(&format).expect("JSON");
     let logged: BTreeSet<_> = format
@@ -244,9 +246,7 @@ fn the_access_log_is_json_and_has_neither_headers_nor_queries_nor_addresses() {
 #[test]
 fn cors_is_off_without_origins_and_else_lets_a_page_use_all_of_the_api() {
     let template = template();
-    let (_, api) = resources(&template, "AWS::Serverless::HttpApi")
-        .next()
-        .expect("an API");
+    let api = resource(&template, "AWS::Serverless::HttpApi");
     let cors = &api["CorsConfiguration"]["Fn::If"];
     assert_eq!(
         template.json()["Parameters"]["AllowedOrigins"]["Default"],
