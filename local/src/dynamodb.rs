@@ -1,29 +1,41 @@
-//! DynamoDB Local, and any other endpoint that plays DynamoDB, by its HTTP interface.
+//! A client of DynamoDB's HTTP interface, and DynamoDB Local.
 
 use std::{
     collections::BTreeMap,
-    process::Child,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Bytes};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde_json::{Value, json};
+use tokio::process::Child;
 
-use crate::{Guardian, Options, Result, Template, logs::Log, tools::DynamoDbLocal};
+use crate::{
+    ProcessReaper, Profile, Result, Template, block_on, logs::Log, template::items,
+    tools::DynamoDbLocal,
+};
 
-/// The variable that names an endpoint that is there already, as the SDKs have it.
+/// The environment variable with the URL of a DynamoDB endpoint, as the SDKs define it.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-/// The region that functions and requests name.
+/// The region of all requests.
 pub const REGION: &str = "us-east-1";
 
-/// The access key that functions and requests name; DynamoDB Local takes any letters and digits.
+/// The access key of all requests; DynamoDB Local accepts any letters and digits.
 pub const ACCESS_KEY: &str = "local";
 
-/// How long DynamoDB may take to start answering.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long DynamoDB may take to start, and to respond.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The properties of a table's definition that the request to create one has no place for.
-const ONLY_CLOUD: [&str; 6] = [
+/// Properties of a table's definition that CreateTable does not have.
+const NOT_IN_CREATE_TABLE: [&str; 6] = [
     "DeletionProtectionEnabled",
     "PointInTimeRecoverySpecification",
     "SSESpecification",
@@ -32,190 +44,222 @@ const ONLY_CLOUD: [&str; 6] = [
     "TimeToLiveSpecification",
 ];
 
-/// An endpoint that plays DynamoDB.
+/// A directory for DynamoDB Local's data, which no other stack uses at the same time.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: Arc<File>,
+}
+
+impl DataDir {
+    /// Creates the directory if it does not exist, and locks it. `reset` deletes the data in it, and
+    /// no other files.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be written, or another stack uses it.
+    pub fn open(path: &Path, reset: bool) -> Result<Self> {
+        let context = |error: std::io::Error| {
+            format!("cannot use the data directory {}: {error}", path.display())
+        };
+        fs::create_dir_all(path).map_err(context)?;
+        let lock = File::create(path.join("lock")).map_err(context)?;
+        lock.try_lock().map_err(|_| {
+            format!("the data directory {} is in use by another `cargo local`. Stop that, or choose another with --data-dir", path.display())
+        })?;
+        for entry in fs::read_dir(path)
+            .map_err(context)?
+            .flatten()
+            .filter(|_| reset)
+        {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("shared-local-instance.db")
+            {
+                fs::remove_file(entry.path()).map_err(context)?;
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: Arc::new(lock),
+        })
+    }
+}
+
+/// A client of a DynamoDB endpoint.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     endpoint: String,
-    http: ureq::Agent,
+    http: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl DynamoDb {
-    /// The DynamoDB that answers at `endpoint`.
+    /// A client of the endpoint with this URL (plain HTTP).
     pub fn at(endpoint: &str) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
         Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            http: http(PATIENCE),
+            http: Client::builder(TokioExecutor::new()).build(connector),
         }
     }
 
-    /// The DynamoDB that `AWS_ENDPOINT_URL_DYNAMODB` names, where it names one.
+    /// A client of the endpoint in `AWS_ENDPOINT_URL_DYNAMODB`, if the variable is set.
     pub fn from_env() -> Option<Self> {
         let endpoint = std::env::var(ENDPOINT_URL)
             .ok()
-            .filter(|endpoint| !endpoint.is_empty())?;
+            .filter(|url| !url.is_empty())?;
         Some(Self::at(&endpoint))
     }
 
-    /// Where it answers.
+    /// The URL of the endpoint.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Starts DynamoDB Local on `port`, as the options of a stack have it.
+    /// Starts DynamoDB Local on `port`, with its data in `data_dir`, or in memory.
     ///
     /// # Errors
-    /// Where it cannot be started, or ends before it answers.
+    /// Returns an error if it cannot be started, or exits before it responds.
     pub(crate) fn start(
-        local: &DynamoDbLocal,
-        guardian: &Guardian,
+        program: &DynamoDbLocal,
+        reaper: &ProcessReaper,
         log: &Log,
         port: u16,
-        options: &Options,
+        data_dir: Option<&DataDir>,
+        profile: Profile,
     ) -> Result<(Self, Child)> {
-        let mut command = local.command(port, options.dynamodb_at_full_speed);
-        match &options.data_dir {
+        let mut command = program.command(port, profile);
+        match data_dir {
             None => command.arg("-inMemory"),
-            Some(dir) => {
-                std::fs::create_dir_all(dir).map_err(|error| {
-                    format!("cannot make the data directory {}: {error}", dir.display())
-                })?;
-                command.arg("-dbPath").arg(dir)
-            }
+            Some(dir) => command.arg("-dbPath").arg(&dir.path),
         };
-        let mut process = guardian.spawn(log.receive(&mut command)?)?;
+        let mut process = reaper.group().spawn(log.redirect(&mut command)?)?;
         let dynamodb = Self::at(&format!("http://127.0.0.1:{port}"));
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while let Err(error) = dynamodb.call("ListTables", &json!({})) {
             if let Ok(Some(status)) = process.try_wait() {
-                return Err(format!(
-                    "DynamoDB Local ended ({status}): {}",
-                    log.last_line()
-                ));
+                return Err(format!("DynamoDB Local exited ({status}):\n{}", log.tail()));
             }
             if Instant::now() > deadline {
-                return Err(format!("DynamoDB Local does not answer: {error}"));
+                return Err(format!("DynamoDB Local does not respond: {error}"));
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(30));
         }
         Ok((dynamodb, process))
     }
 
-    /// Sends one request of the DynamoDB API (`GetItem`, …) and gives its answer.
+    /// Sends one request of the DynamoDB API (`GetItem`, …) and returns the response.
     ///
     /// # Errors
-    /// Where there is no answer, or an error; the text has DynamoDB's own words.
+    /// Returns an error if there is no response, or if the response is an error; the message then
+    /// contains DynamoDB's own.
     pub fn call(&self, operation: &str, input: &Value) -> Result<Value> {
-        self.call_service("DynamoDB_20120810", operation, input)
+        block_on(self.call_service("DynamoDB_20120810", operation, input))
     }
 
-    fn call_service(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
-        let (status, body) = self.forward(&format!("{service}.{operation}"), &input.to_string())?;
+    async fn call_service(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
+        let target = format!("{service}.{operation}");
+        let (status, body) = self.forward(&target, input.to_string().into()).await?;
         if status != 200 {
-            return Err(format!("{operation}: {body}"));
+            return Err(format!("{operation}: {}", String::from_utf8_lossy(&body)));
         }
-        serde_json::from_str(&body).map_err(|error| format!("{operation}: {error}"))
+        serde_json::from_slice(&body).map_err(|error| format!("{operation}: {error}"))
     }
 
-    /// Passes a request on as it is, and gives the status and the body of the answer.
+    /// Sends a request with this `X-Amz-Target` header and body, and returns the status code and
+    /// the body of the response.
     ///
     /// # Errors
-    /// Where there is no answer.
-    pub fn forward(&self, target: &str, body: &str) -> Result<(u16, String)> {
-        // DynamoDB Local wants the form of a signature.
+    /// Returns an error if there is no response.
+    pub async fn forward(&self, target: &str, body: Bytes) -> Result<(u16, Bytes)> {
+        // DynamoDB Local requires a signature, but does not check it.
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20200101/{REGION}/dynamodb/aws4_request, \
              SignedHeaders=host, Signature=0"
         );
-        let unreachable = |error: ureq::Error| format!("no answer from {}: {error}", self.endpoint);
-        let mut answer = self
-            .http
-            .post(&self.endpoint)
+        let request = Request::post(&self.endpoint)
             .header("authorization", signature)
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", target)
-            .send(body)
-            .map_err(unreachable)?;
-        let body = answer
-            .body_mut()
-            .with_config()
-            .limit(u64::MAX)
-            .read_to_string()
-            .map_err(unreachable)?;
-        Ok((answer.status().as_u16(), body))
+            .body(Full::new(body))
+            .map_err(|error| format!("{}: {error}", self.endpoint))?;
+        let exchange = async {
+            let response = self
+                .http
+                .request(request)
+                .await
+                .map_err(|error| error.to_string())?;
+            let status = response.status().as_u16();
+            let body = response
+                .into_body()
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok((status, body.to_bytes()))
+        };
+        let outcome = tokio::time::timeout(TIMEOUT, exchange).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("time-out after {TIMEOUT:?}")));
+        outcome.map_err(|error: String| format!("no response from {}: {error}", self.endpoint))
     }
 
-    /// The records of a table's stream behind the last ones `seen`, of which it has the sequence
-    /// numbers by shard; all of a shard that is new.
-    pub(crate) fn stream_records(
+    /// Returns the records of a table's stream after those in `seen` (the last sequence number of
+    /// each shard), by shard. New shards are read from the start.
+    pub(crate) async fn stream_records(
         &self,
         table: &str,
-        seen: &mut BTreeMap<String, Value>,
-    ) -> Result<Vec<Value>> {
-        const STREAMS: &str = "DynamoDBStreams_20120810";
-        let listed = self.call_service(STREAMS, "ListStreams", &json!({ "TableName": table }))?;
+        seen: &BTreeMap<String, Value>,
+    ) -> Result<Vec<(String, Vec<Value>)>> {
+        let call = |operation, input| async move {
+            self.call_service("DynamoDBStreams_20120810", operation, &input)
+                .await
+        };
+        let listed = call("ListStreams", json!({ "TableName": table })).await?;
         let stream = &listed["Streams"][0]["StreamArn"];
-        let described =
-            self.call_service(STREAMS, "DescribeStream", &json!({ "StreamArn": stream }))?;
+        let described = call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut found = Vec::new();
-        for shard in described["StreamDescription"]["Shards"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for shard in items(&described["StreamDescription"]["Shards"]) {
             let shard = shard["ShardId"].as_str().unwrap_or_default();
-            // DynamoDB Local's own next iterator of a stream that is still empty finds nothing ever.
-            let input = match seen.get(shard) {
-                None => {
-                    json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" })
-                }
-                Some(last) => json!({
-                    "StreamArn": stream, "ShardId": shard,
-                    "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last,
-                }),
-            };
-            let iterator = self.call_service(STREAMS, "GetShardIterator", &input)?;
-            let input = json!({ "ShardIterator": iterator["ShardIterator"] });
-            let mut records = self.call_service(STREAMS, "GetRecords", &input)?;
-            let Some(records) = records["Records"].as_array_mut() else {
-                continue;
-            };
-            if let Some(last) = records.last() {
-                seen.insert(shard.to_owned(), last["dynamodb"]["SequenceNumber"].clone());
+            // A new iterator each time: DynamoDB Local's NextShardIterator of an empty shard never
+            // returns the records that come later.
+            let mut input = json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+            if let Some(last) = seen.get(shard) {
+                input["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
+                input["SequenceNumber"] = last.clone();
             }
-            found.append(records);
+            let iterator = call("GetShardIterator", input).await?;
+            let input = json!({ "ShardIterator": iterator["ShardIterator"] });
+            let mut records = call("GetRecords", input).await?;
+            if let Value::Array(records) = records["Records"].take()
+                && !records.is_empty()
+            {
+                found.push((shard.to_owned(), records));
+            }
         }
         Ok(found)
     }
 
-    /// Makes the tables that the template defines, where they are not there already.
+    /// Creates the tables of the template that do not exist yet, and returns their names.
     ///
     /// # Errors
-    /// Where the endpoint does not answer, or refuses a table.
-    pub fn create_tables(&self, template: &Template) -> Result<()> {
+    /// Returns an error if the endpoint does not respond, or refuses a table.
+    pub fn create_tables(&self, template: &Template) -> Result<Vec<String>> {
+        let mut created = Vec::new();
         for (name, properties) in template.tables() {
             let mut input = properties.clone();
             if let Some(members) = input.as_object_mut() {
-                members.retain(|member, _| !ONLY_CLOUD.contains(&member.as_str()));
+                members.retain(|member, _| !NOT_IN_CREATE_TABLE.contains(&member.as_str()));
                 if let Some(stream) = members.get_mut("StreamSpecification") {
                     stream["StreamEnabled"] = json!(true);
                 }
                 members.insert("TableName".to_owned(), json!(name));
             }
             match self.call("CreateTable", &input) {
-                Err(error) if !error.contains("ResourceInUseException") => return Err(error),
-                _ => {}
+                Ok(_) => created.push(name.to_owned()),
+                Err(error) if error.contains("ResourceInUseException") => {}
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(created)
     }
-}
-
-/// An HTTP client that takes every status for an answer and goes where it is told.
-pub(crate) fn http(timeout: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(timeout))
-        .proxy(None)
-        .build()
-        .into()
 }

@@ -1,74 +1,110 @@
-//! One instance of a function on a Runtime API of its own, for what the shared front cannot do:
-//! events as they are, answers of any size, and variables that differ from the template's.
+//! One instance of a function: its process, and the
+//! [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) that it talks to.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
-    },
-    thread,
+    process::{Command, ExitStatus},
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    process::Child,
+    sync::{mpsc, oneshot, watch},
+    task::{AbortHandle, JoinSet},
+    time::sleep,
+};
+use uuid::Uuid;
 
-use crate::{Result, guardian::Group, logs::Log};
+use crate::{
+    ANY_PORT, Result, block_on, listen, lock, logs::Log, processes::ProcessGroup, runtime,
+};
 
-/// How long an invocation may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for an instance to start, or to respond.
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An event, and how long the function may take, as Lambda tells it.
-type Invocation = (Vec<u8>, Duration);
+/// The [largest payload](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) of
+/// a synchronous invocation and of its response, in bytes.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
-/// What a function answers, or reports as an error.
-type Outcome = Result<Vec<u8>, Vec<u8>>;
+/// The response of a function, or the error that it reported.
+pub type Outcome = Result<Bytes, Bytes>;
 
-/// One running instance. It ends when it is dropped.
+/// Why an instance cannot go on.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// The error, as Lambda reports it to whoever invoked the function.
+    pub error: Value,
+    /// Whether the function had received the event.
+    pub received: bool,
+}
+
+/// A running instance. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Instance {
     process: Child,
     started: Instant,
-    polls: Receiver<Instant>,
-    events: Sender<Invocation>,
-    answers: Receiver<Outcome>,
+    api: Arc<RuntimeApi>,
+    events: mpsc::Sender<Invocation>,
+    server: AbortHandle,
     log: Log,
 }
 
+/// One invocation on its way to the function.
+#[derive(Debug)]
+struct Invocation {
+    request_id: String,
+    event: Bytes,
+    timeout: Duration,
+    outcome: oneshot::Sender<Outcome>,
+}
+
+/// The state behind the Runtime API of one instance.
+#[derive(Debug)]
+struct RuntimeApi {
+    events: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
+    /// The invocation that the function works on.
+    current: Mutex<Option<(String, oneshot::Sender<Outcome>)>>,
+    /// When the function first asked for an event, which ends its init phase.
+    initialized: watch::Sender<Option<Instant>>,
+}
+
 impl Instance {
-    /// Runs `command` with a [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)
-    /// of its own.
-    pub(crate) fn start(group: Group, log: &Log, command: &mut Command) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let (events, next) = mpsc::channel();
-        let (answer, answers) = mpsc::channel();
-        let (poll, polls) = mpsc::sync_channel(1);
-        let next = Arc::new(Mutex::new(next));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (next, answer, poll) = (next.clone(), answer.clone(), poll.clone());
-                thread::spawn(move || serve(&stream, &next, &answer, &poll));
-            }
+    /// Runs `command` with a Runtime API of its own.
+    pub(crate) fn start(group: ProcessGroup, log: &Log, command: &mut Command) -> Result<Self> {
+        let (listener, address) = listen(ANY_PORT)?;
+        let (sender, receiver) = mpsc::channel(1);
+        let api = Arc::new(RuntimeApi {
+            events: tokio::sync::Mutex::new(receiver),
+            current: Mutex::default(),
+            initialized: watch::Sender::new(None),
         });
         command.env("AWS_LAMBDA_RUNTIME_API", address.to_string());
         let started = Instant::now();
-        let process = group.spawn(log.receive(command)?)?;
+        let process = group.spawn(command)?;
+        let server = runtime().spawn(api.clone().serve(listener)).abort_handle();
         Ok(Self {
             process,
             started,
-            polls,
-            events,
-            answers,
+            api,
+            events: sender,
+            server,
             log: log.clone(),
         })
     }
 
-    /// The number of the process.
+    /// The id of the process.
     pub fn process_id(&self) -> u32 {
-        self.process.id()
+        self.process.id().unwrap_or_default()
     }
 
     /// What all instances of the function have logged.
@@ -76,141 +112,226 @@ impl Instance {
         self.log.text()
     }
 
-    /// Invokes the function.
-    ///
-    /// # Errors
-    /// As [`Instance::invoke_within`].
-    pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
-        self.invoke_within(event, PATIENCE)
-    }
-
-    /// Invokes the function, which may take as long as this.
-    ///
-    /// # Errors
-    /// The function error as the runtime reports it, or one like it where the instance has ended or
-    /// gives no answer.
-    pub fn invoke_within(&mut self, event: &Value, lifetime: Duration) -> Result<Value, Value> {
-        let fault = |text: String| json!({ "errorType": "local", "errorMessage": text });
-        let parse = |bytes: Vec<u8>| {
-            serde_json::from_slice(&bytes)
-                .unwrap_or_else(|error| fault(format!("no JSON: {error}")))
+    /// Sends an event to the function and waits for the outcome. An instance that exits or takes
+    /// longer than `timeout` is lost, with an error in the form that
+    /// [Lambda](https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html) uses.
+    pub(crate) async fn run(&mut self, event: Bytes, timeout: Duration) -> Result<Outcome, Lost> {
+        let request_id = Uuid::new_v4().to_string();
+        let (sender, mut outcome) = oneshot::channel();
+        let invocation = Invocation {
+            request_id: request_id.clone(),
+            event,
+            timeout,
+            outcome: sender,
         };
-        let answer = self.exchange(event.to_string().into_bytes(), lifetime);
-        let (answer, _) = answer.map_err(fault)?;
-        answer.map(parse).map_err(parse)
+        // This fails only if the instance has exited, which is detected below.
+        let _ = self.events.try_send(invocation);
+        let (kind, message) = tokio::select! {
+            biased;
+            Ok(outcome) = &mut outcome => return Ok(outcome),
+            status = self.process.wait() => ("Runtime.ExitError", exit_message(status)),
+            () = sleep(timeout) => {
+                let _ = self.process.start_kill();
+                ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()))
+            }
+        };
+        let message = format!("RequestId: {request_id} Error: {message}");
+        let received = lock(&self.api.current).is_some();
+        Err(Lost {
+            error: json!({ "errorType": kind, "errorMessage": message }),
+            received,
+        })
     }
 
-    /// Invokes the function with these bytes, and gives those that it answers, or reports as an
-    /// error, and how long it took.
-    ///
-    /// # Errors
-    /// Where the instance has ended or gives no answer.
-    pub fn exchange(&mut self, event: Vec<u8>, lifetime: Duration) -> Result<(Outcome, Duration)> {
-        let start = Instant::now();
-        let sent = self.events.send((event, lifetime));
-        sent.map_err(|error| error.to_string())?;
-        let answer = wait(&mut self.process, &self.answers, lifetime)?;
-        Ok((answer, start.elapsed()))
+    /// Waits until the function asks for its first event, and returns how long that took.
+    pub(crate) async fn initialize(&mut self) -> Result<Duration> {
+        let mut initialized = self.api.initialized.subscribe();
+        let initialized = async {
+            initialized
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|first| *first)
+        };
+        let message = tokio::select! {
+            biased;
+            Some(first_poll) = initialized => return Ok(first_poll.duration_since(self.started)),
+            status = self.process.wait() => exit_message(status),
+            () = sleep(TEST_TIMEOUT) => format!("it is not ready after {TEST_TIMEOUT:?}"),
+        };
+        Err(format!(
+            "the function does not start: {message}. The end of its log:\n{}",
+            self.log.tail()
+        ))
     }
 
-    /// Waits until the function asks for its first event, and gives how long it took to get there.
+    /// Waits until the function asks for its first event, and returns how long that took.
     ///
     /// # Errors
-    /// Where it ends before, or takes too long.
+    /// Returns an error with the end of the function's log if it exits before, or takes too long.
     pub fn wait_for_init(&mut self) -> Result<Duration> {
-        let polled = wait(&mut self.process, &self.polls, PATIENCE)?;
-        Ok(polled.duration_since(self.started))
+        block_on(self.initialize())
     }
-}
 
-/// Waits for what a process is to bring about, as long as it runs.
-fn wait<T>(process: &mut Child, awaited: &Receiver<T>, patience: Duration) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        match awaited.recv_timeout(Duration::from_millis(50)) {
-            Ok(awaited) => return Ok(awaited),
-            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-            Err(_) => return Err("the function does not answer".to_owned()),
+    /// Invokes the function with a time-out of 30 seconds.
+    ///
+    /// # Errors
+    /// Returns the error that the function reported, or one in the same form if it did not respond.
+    pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
+        self.invoke_within(event, TEST_TIMEOUT)
+    }
+
+    /// Invokes the function with this time-out.
+    ///
+    /// # Errors
+    /// Returns the error that the function reported, or one in the same form if it did not respond.
+    pub fn invoke_within(&mut self, event: &Value, timeout: Duration) -> Result<Value, Value> {
+        let parse = |bytes: Bytes| serde_json::from_slice(&bytes).unwrap_or_default();
+        match self.exchange(event.to_string().into(), timeout) {
+            Ok((outcome, _)) => outcome.map(parse).map_err(parse),
+            Err(error) => Err(error),
         }
-        if let Ok(Some(status)) = process.try_wait() {
-            return Err(format!("the function ended ({status})"));
-        }
+    }
+
+    /// Invokes the function with these bytes, and returns the outcome and how long it took.
+    ///
+    /// # Errors
+    /// Returns an error if the instance exits or takes longer than `timeout`.
+    pub fn exchange(
+        &mut self,
+        event: Bytes,
+        timeout: Duration,
+    ) -> Result<(Outcome, Duration), Value> {
+        let start = Instant::now();
+        let outcome = block_on(self.run(event, timeout)).map_err(|lost| lost.error)?;
+        Ok((outcome, start.elapsed()))
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // The process is killed when its handle is dropped.
+        self.server.abort();
     }
 }
 
-/// Serves one connection until one of the two ends is gone.
-fn serve(
-    stream: &TcpStream,
-    next: &Mutex<Receiver<Invocation>>,
-    answer: &Sender<Outcome>,
-    poll: &SyncSender<Instant>,
-) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    let mut writer = stream;
-    loop {
-        let (path, body) = request(&mut reader)?;
-        let reply = if path.ends_with("/invocation/next") {
-            // Only the first is of interest, and of a full channel there is no telling.
-            let _ = poll.try_send(Instant::now());
-            let (event, lifetime) = next
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .recv()
-                .ok()?;
-            let deadline = SystemTime::now() + lifetime;
-            let deadline = deadline
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_millis();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: invocation\r\n\
-                 lambda-runtime-deadline-ms: {deadline}\r\n\
-                 lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:0:function:local\r\n"
-            );
-            [
-                format!("{head}content-length: {}\r\n\r\n", event.len()).into_bytes(),
-                event,
-            ]
-            .concat()
-        } else {
-            answer
-                .send(if path.ends_with("/response") {
-                    Ok(body)
-                } else {
-                    Err(body)
-                })
-                .ok()?;
-            b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_vec()
-        };
-        writer.write_all(&reply).ok()?;
-    }
+fn exit_message(status: std::io::Result<ExitStatus>) -> String {
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    format!("Runtime exited with error: {status}")
 }
 
-/// The path and the body of the next request.
-fn request(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
-    let mut line = || {
-        let mut line = String::new();
-        (reader.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
-    };
-    let path = line()?.split(' ').nth(1)?.to_owned();
-    let mut length = 0;
-    loop {
-        let header = line()?;
-        let Some((name, value)) = header.split_once(':') else {
-            break;
-        };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().ok()?;
+impl RuntimeApi {
+    /// Accepts connections until the task is aborted, which closes them all.
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            let api = self.clone();
+            let service = service_fn(move |request| api.clone().respond(request));
+            connections
+                .spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            while connections.try_join_next().is_some() {}
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((path, body))
+
+    async fn respond(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> hyper::Result<Response<Full<Bytes>>> {
+        let (head, body) = request.into_parts();
+        let path: Vec<_> = head
+            .uri
+            .path()
+            .trim_start_matches("/2018-06-01/runtime/")
+            .split('/')
+            .collect();
+        let status = match (&head.method, path.as_slice()) {
+            (&Method::GET, ["invocation", "next"]) => return Ok(self.next().await),
+            (&Method::POST, ["invocation", id, kind @ ("response" | "error")]) => {
+                let body = body.collect().await?.to_bytes();
+                self.finish(
+                    id,
+                    if *kind == "response" {
+                        Ok(body)
+                    } else {
+                        Err(body)
+                    },
+                )
+            }
+            // The function exits next, and its log has the error.
+            (&Method::POST, ["init", "error"]) => StatusCode::ACCEPTED,
+            _ => StatusCode::NOT_FOUND,
+        };
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = status;
+        Ok(response)
+    }
+
+    /// Waits for the next event.
+    async fn next(&self) -> Response<Full<Bytes>> {
+        self.initialized.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert_with(Instant::now);
+            is_first
+        });
+        let Some(invocation) = self.events.lock().await.recv().await else {
+            return std::future::pending().await; // The instance is being dropped.
+        };
+        let deadline = SystemTime::now() + invocation.timeout;
+        let deadline = deadline
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        let headers = [
+            (
+                "lambda-runtime-aws-request-id",
+                invocation.request_id.clone(),
+            ),
+            ("lambda-runtime-deadline-ms", deadline.to_string()),
+            (
+                "lambda-runtime-invoked-function-arn",
+                "arn:aws:lambda:us-east-1:000000000000:function:local".to_owned(),
+            ),
+        ];
+        *lock(&self.current) = Some((invocation.request_id, invocation.outcome));
+        let mut response = Response::new(Full::new(invocation.event));
+        for (name, value) in headers {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
+    /// Passes on the outcome of the current invocation. A response that is
+    /// [too large](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response)
+    /// becomes an error.
+    fn finish(&self, request_id: &str, outcome: Outcome) -> StatusCode {
+        let Some((_, sender)) = lock(&self.current).take_if(|(current, _)| current == request_id)
+        else {
+            return StatusCode::BAD_REQUEST;
+        };
+        let too_large = outcome
+            .as_ref()
+            .is_ok_and(|body| body.len() > MAX_PAYLOAD_BYTES);
+        let outcome = if too_large {
+            let message = format!(
+                "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+            );
+            Err(
+                json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message })
+                    .to_string()
+                    .into(),
+            )
+        } else {
+            outcome
+        };
+        // Whoever invoked the function may no longer wait for the outcome.
+        let _ = sender.send(outcome);
+        if too_large {
+            StatusCode::PAYLOAD_TOO_LARGE
+        } else {
+            StatusCode::ACCEPTED
+        }
+    }
 }

@@ -1,32 +1,102 @@
-//! The cloud on this machine: DynamoDB Local, a Lambda Runtime API, and the functions themselves.
+//! API Gateway, Lambda and DynamoDB on this machine.
 //!
-//! `cargo local` and the tests bring up the same [`Stack`]. It is defined by `template.yaml`: the
-//! tables, the routes, the functions' environment and what each may do are read from there. What is
-//! missing on the machine [`tools`] fetch; what was started ends with the process that started it,
-//! however that ends, because a [`Guardian`] sees to it.
+//! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
+//! and one [`gateway`] that plays API Gateway and Lambda. `template.yaml` defines it: the tables,
+//! routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
+//! is missing on the machine. Every process ends with the process that started it, however that
+//! ends; [`ProcessReaper`] makes sure of it.
 
+pub mod cli;
 pub mod dynamodb;
-pub mod endpoint;
-mod feeder;
-pub mod front;
-pub mod guardian;
+pub mod dynamodb_proxy;
+mod event_source_mapping;
+mod filter;
+mod gateway;
 pub mod instance;
+mod lambda;
 mod logs;
 pub mod meter;
 pub mod permissions;
+pub mod processes;
 pub mod sample;
+mod serve;
 pub mod stack;
 pub mod template;
+mod terminal;
 pub mod tools;
 
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpSocket};
+
 pub use dynamodb::DynamoDb;
-pub use endpoint::{Endpoint, Reply};
-pub use guardian::Guardian;
+pub use dynamodb_proxy::{DynamoDbProxy, Reply};
 pub use instance::Instance;
 pub use meter::{Cost, Meter};
 pub use permissions::Permission;
-pub use stack::{Options, Stack};
+pub use processes::ProcessReaper;
+pub use stack::{Options, Profile, Stack};
 pub use template::Template;
+pub use terminal::say;
 
-/// The result of whatever can fail here; the error is one line that says what to do.
+/// The result of an operation of this crate. The error is a message for people: what is wrong, and
+/// what to do about it.
 pub type Result<T, E = String> = std::result::Result<T, E>;
+
+/// The runtime of all servers and clients in this process.
+pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        allow_many_connections();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap_or_else(|error| panic!("cannot start threads: {error}"))
+    })
+}
+
+/// Raises the number of file descriptors that this process may have to the most that it may choose.
+fn allow_many_connections() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If this fails, the gateway accepts fewer connections at a time.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Runs a future to its end. Must not be called from a task of [`runtime`].
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Listens on `address`; port 0 takes any free one.
+pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    /// How many connections may wait to be accepted: a burst must not have to try again.
+    const BACKLOG: u32 = 4_096;
+    let listen = || {
+        let _context = runtime().enter();
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listen().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
+}
+
+/// Any free port on 127.0.0.1.
+pub(crate) const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

@@ -1,25 +1,24 @@
-//! The logs of the programs of a stack, in `target/local/logs`.
+//! The log files of a stack, in `target/local/logs`.
 
 use std::{
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use crate::{Result, tools};
 
-/// The directory of the logs of one stack.
-#[derive(Debug)]
+/// The directory with the logs of one stack.
+#[derive(Clone, Debug)]
 pub(crate) struct Logs(PathBuf);
 
 impl Logs {
-    /// Makes an empty directory for the logs of the stack `name`.
-    pub(crate) fn begin(name: &str) -> Result<Self> {
+    /// Creates an empty directory for the logs of the stack `name`.
+    pub(crate) fn create(name: &str) -> Result<Self> {
         let dir = tools::home()?.join("logs").join(name);
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)
-            .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+            .map_err(|error| format!("cannot create {}: {error}", dir.display()))?;
         Ok(Self(dir))
     }
 
@@ -29,7 +28,8 @@ impl Logs {
 
     /// The log of one program.
     pub(crate) fn of(&self, program: &str) -> Log {
-        Log(self.0.join(format!("{program}.log")))
+        let name = program.trim_start_matches('/').replace('/', "-");
+        Log(self.0.join(format!("{name}.log")))
     }
 }
 
@@ -38,30 +38,33 @@ impl Logs {
 pub(crate) struct Log(PathBuf);
 
 impl Log {
-    /// Has `command` write here, behind what its other instances have written.
-    pub(crate) fn receive<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
+    /// Makes `command` append its output to this file.
+    pub(crate) fn redirect<'a>(&self, command: &'a mut Command) -> Result<&'a mut Command> {
         Ok(command.stdout(self.append()?).stderr(self.append()?))
     }
 
-    /// The file, to write behind what is there.
+    /// Opens the file for appending.
     pub(crate) fn append(&self) -> Result<File> {
-        let fault = |error: io::Error| format!("cannot write {}: {error}", self.path().display());
-        let mut options = File::options();
-        let file = options.create(true).append(true).open(self.path());
-        file.map_err(fault)
+        let file = File::options().create(true).append(true).open(&self.0);
+        file.map_err(|error| format!("cannot write {}: {error}", self.0.display()))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     pub(crate) fn text(&self) -> String {
-        fs::read_to_string(self.path()).unwrap_or_default()
+        fs::read_to_string(&self.0).unwrap_or_default()
     }
 
-    pub(crate) fn last_line(&self) -> String {
+    /// The last lines, and where there are more.
+    pub(crate) fn tail(&self) -> String {
         let text = self.text();
-        let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        last.unwrap_or("it wrote nothing").trim().to_owned()
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let last = lines[lines.len().saturating_sub(5)..].join("\n");
+        format!("{last}\n(from {})", self.0.display())
     }
 }

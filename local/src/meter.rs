@@ -1,19 +1,19 @@
-//! What calls cost DynamoDB, counted on the way there.
+//! What calls cost in DynamoDB, counted on the way there.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::{DynamoDb, Endpoint, Reply, Result, endpoint::lock};
+use crate::{DynamoDb, DynamoDbProxy, Reply, Result, block_on, lock, template::items};
 
-/// What one request to DynamoDB took.
+/// What one request to DynamoDB cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
     /// The operation, for example `GetItem`.
     pub operation: String,
-    /// The read or write capacity units, as DynamoDB counts them.
+    /// The read or write capacity units that it consumed.
     pub units: f64,
-    /// The bytes of the answer's body.
+    /// The size of the response's body in bytes.
     pub bytes: usize,
 }
 
@@ -24,54 +24,52 @@ impl Cost {
     }
 }
 
-/// An endpoint that passes everything on and keeps what each request took.
+/// A proxy that passes everything on and records what each request cost.
 #[derive(Debug)]
 pub struct Meter {
-    endpoint: Endpoint,
+    proxy: DynamoDbProxy,
     costs: Arc<Mutex<Vec<Cost>>>,
 }
 
 impl Meter {
-    /// Starts a meter before a DynamoDB.
+    /// Starts a meter in front of a DynamoDB.
     ///
     /// # Errors
-    /// Where no port is free.
-    pub fn start(behind: &DynamoDb) -> Result<Self> {
+    /// Returns an error if no port is free.
+    pub fn start(upstream: &DynamoDb) -> Result<Self> {
         let costs: Arc<Mutex<Vec<Cost>>> = Arc::default();
-        let (spent, dynamodb) = (costs.clone(), behind.clone());
-        let endpoint = Endpoint::start(behind, move |request| {
-            // What the function asked for, and the units that it took.
+        let (recorded, dynamodb) = (costs.clone(), upstream.clone());
+        let proxy = DynamoDbProxy::start(upstream, move |request| {
             let mut input = request.input.clone();
             input["ReturnConsumedCapacity"] = json!("TOTAL");
-            let Ok((status, body)) = dynamodb.forward(&request.target, &input.to_string()) else {
-                return Reply::Silence;
+            let response = block_on(dynamodb.forward(&request.target, input.to_string().into()));
+            let Ok((status, body)) = response else {
+                return Reply::NoResponse;
             };
-            let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-            lock(&spent).push(Cost {
+            let output: Value = serde_json::from_slice(&body).unwrap_or_default();
+            lock(&recorded).push(Cost {
                 operation: request.operation.clone(),
-                units: units(&answer["ConsumedCapacity"]),
+                units: units(&output["ConsumedCapacity"]),
                 bytes: body.len(),
             });
-            Reply::Answer(status, body)
+            Reply::Respond(status, String::from_utf8_lossy(&body).into_owned())
         })?;
-        Ok(Self { endpoint, costs })
+        Ok(Self { proxy, costs })
     }
 
-    /// Where it answers.
+    /// The URL of the meter.
     pub fn url(&self) -> &str {
-        self.endpoint.url()
+        self.proxy.url()
     }
 
-    /// What was spent since this was last asked.
+    /// Returns the costs since the last call.
     pub fn take(&self) -> Vec<Cost> {
         std::mem::take(&mut *lock(&self.costs))
     }
 }
 
-/// The units of one table, or of all that a transaction or a batch touched.
+/// The units of one table, or of all tables of a transaction or a batch.
 fn units(consumed: &Value) -> f64 {
-    match consumed {
-        Value::Array(tables) => tables.iter().map(units).sum(),
-        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
-    }
+    let own = consumed["CapacityUnits"].as_f64().unwrap_or_default();
+    own + items(consumed).map(units).sum::<f64>()
 }

@@ -1,25 +1,27 @@
-//! What functions may do with tables: what their policies in the template allow, and what their
-//! requests to DynamoDB take.
+//! What functions may do with tables: the actions that their policies in the template allow, and the
+//! actions that their requests to DynamoDB need.
 
-use std::{collections::BTreeSet, fmt, fs::File, io::Write, sync::Mutex};
+use std::{collections::BTreeSet, fmt, io::Write, sync::Mutex};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    DynamoDb, Endpoint, Reply, Result,
-    endpoint::{Request, lock},
+    DynamoDb, DynamoDbProxy, Reply, Result,
+    dynamodb_proxy::Request,
+    lock,
     logs::Log,
-    template::Function,
+    template::{Function, items, members, text},
+    terminal::say,
 };
 
-/// An action of [DynamoDB's](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html)
+/// An [action of DynamoDB](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html)
 /// on a table, an index or a stream.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Permission {
     /// The action, for example `dynamodb:GetItem`.
     pub action: String,
-    /// The table, by its logical id, an index, as `GroupsTable/index/by-state`, or the table's
-    /// stream, as `GroupsTable/stream`.
+    /// The logical id of a table; for an index `GroupsTable/index/by-state`; for a stream
+    /// `GroupsTable/stream`.
     pub resource: String,
 }
 
@@ -37,57 +39,56 @@ impl Permission {
         }
     }
 
-    /// What a request takes. A transaction takes what its parts do, and has no action of its own.
+    /// The permissions that a request needs. A transaction needs those of its parts; it has no
+    /// action of its own.
     pub fn of_request(request: &Request) -> Vec<Self> {
         let input = &request.input;
         let table = |input: &Value| text(&input["TableName"]);
         match request.operation.as_str() {
-            operation @ "BatchWriteItem" => {
-                let tables = members(&input["RequestItems"]);
-                tables
-                    .map(|(table, _)| Self::new(operation, table))
-                    .collect()
-            }
-            "TransactWriteItems" => {
-                let parts = input["TransactItems"].as_array().into_iter().flatten();
-                let parts = parts.flat_map(members);
-                parts
-                    .map(|(kind, part)| Self::new(&format!("{kind}Item"), &table(part)))
-                    .collect()
-            }
+            operation @ "BatchWriteItem" => members(&input["RequestItems"])
+                .map(|(table, _)| Self::new(operation, table))
+                .collect(),
+            "TransactWriteItems" => items(&input["TransactItems"])
+                .flat_map(members)
+                .map(|(kind, part)| Self::new(&format!("{kind}Item"), &table(part)))
+                .collect(),
             operation @ ("DescribeStream" | "GetRecords" | "GetShardIterator" | "ListStreams") => {
                 vec![Self::new(operation, &stream(input))]
             }
             operation => {
-                let index = input["IndexName"].as_str();
-                let index = index.map(|index| format!("/index/{index}"));
-                let resource = table(input) + &index.unwrap_or_default();
-                vec![Self::new(operation, &resource)]
+                let index = input["IndexName"]
+                    .as_str()
+                    .map(|index| format!("/index/{index}"));
+                vec![Self::new(
+                    operation,
+                    &(table(input) + &index.unwrap_or_default()),
+                )]
             }
         }
     }
 
-    /// What the policies of a function allow it to do in DynamoDB.
+    /// The DynamoDB permissions that the policies of a function grant.
     ///
     /// # Errors
-    /// Where they are no lists of actions that are named, on tables, indexes and streams that are.
+    /// Returns an error if a statement is anything but a list of actions without wildcards, on
+    /// tables, indexes and streams of the template.
     pub(crate) fn of_policies(policies: &Value) -> Result<BTreeSet<Self>> {
         let mut allowed = BTreeSet::new();
-        for policy in policies.as_array().into_iter().flatten() {
+        for policy in items(policies) {
             let statements = policy["Statement"].as_array();
-            for statement in statements.ok_or_else(|| format!("not understood: {policy}"))? {
-                let fault = || format!("not understood in a policy: {statement}");
+            for statement in statements.ok_or_else(|| format!("policy not understood: {policy}"))? {
+                let error = || format!("policy statement not understood: {statement}");
                 let known = ["Effect", "Action", "Resource"];
                 let is_known = members(statement).all(|(name, _)| known.contains(&name.as_str()));
                 if statement["Effect"] != "Allow" || !is_known {
-                    return Err(fault());
+                    return Err(error());
                 }
                 for action in list(&statement["Action"]) {
                     for resource in list(&statement["Resource"]) {
                         let action = action.as_str().filter(|action| !action.contains('*'));
-                        let action = action.ok_or_else(fault)?.to_owned();
+                        let action = action.ok_or_else(error)?.to_owned();
                         if action.starts_with("dynamodb:") {
-                            let resource = resource_name(resource).ok_or_else(fault)?;
+                            let resource = resource_name(resource).ok_or_else(error)?;
                             allowed.insert(Self { action, resource });
                         }
                     }
@@ -98,54 +99,56 @@ impl Permission {
     }
 }
 
-/// A DynamoDB that lets a function do what its policies allow and nothing else, as AWS does, and
-/// that keeps in a log what the function has asked for.
-pub(crate) fn guard(behind: &DynamoDb, function: &Function, log: &Log) -> Result<Endpoint> {
-    let name = function.binary.clone();
-    let allowed = function.permissions.clone();
-    let asked = Mutex::new((BTreeSet::new(), log.append()?));
-    Endpoint::start(behind, move |request| {
-        let needed = Permission::of_request(request);
-        let refused = needed
-            .iter()
-            .any(|permission| !allowed.contains(permission));
-        let mut asked = lock(&asked);
-        for permission in needed {
-            write_once(&mut asked, &name, permission);
+/// Starts a proxy that lets a function do what its policies allow, refuses everything else as AWS
+/// does, and records in `log` what the function asked for.
+pub(crate) fn policy_proxy(
+    upstream: &DynamoDb,
+    function: &Function,
+    log: &Log,
+) -> Result<DynamoDbProxy> {
+    let function = function.clone();
+    let seen = Mutex::new((BTreeSet::new(), log.append()?));
+    DynamoDbProxy::start(upstream, move |request| {
+        let mut refusal = None;
+        let (known, log) = &mut *lock(&seen);
+        for needed in Permission::of_request(request) {
+            if !function.permissions.contains(&needed) {
+                refusal = Some(format!(
+                    "{name} is not authorized to perform {action} on {resource}; see the policies of {name} in template.yaml, function {id}",
+                    name = function.binary,
+                    action = needed.action,
+                    resource = needed.resource,
+                    id = function.id,
+                ));
+            }
+            let line = format!("{} {needed}\n", function.binary);
+            if known.insert(needed) {
+                // If this fails, the test that reads the log fails.
+                let _ = log.write_all(line.as_bytes());
+            }
         }
-        if refused {
-            Reply::error(400, "AccessDeniedException")
-        } else {
-            Reply::Pass
-        }
+        let Some(refusal) = refusal else {
+            return Reply::Pass;
+        };
+        say(&refusal);
+        Reply::error(400, "AccessDeniedException", &refusal)
     })
 }
 
-fn write_once(
-    (seen, log): &mut (BTreeSet<Permission>, File),
-    function: &str,
-    permission: Permission,
-) {
-    if !seen.contains(&permission) {
-        // What cannot be written is missed by the test that reads it.
-        let _ = log.write_all(format!("{function} {permission}\n").as_bytes());
-        seen.insert(permission);
-    }
-}
-
-/// The stream that a request names, in the form of [`Permission::resource`]. An iterator of DynamoDB
-/// Local's has the stream's ARN in it, as a stream's ARN has the table's.
+/// The stream that a request is about, as [`Permission::resource`] writes it. A stream's ARN
+/// contains its table's, and an iterator of DynamoDB Local contains the stream's ARN.
 fn stream(input: &Value) -> String {
-    let names = ["StreamArn", "ShardIterator"].map(|member| input[member].as_str());
-    let arn = names.into_iter().flatten().next().unwrap_or_default();
-    let of_arn = arn
-        .split_once(":table/")
-        .and_then(|(_, rest)| rest.split('/').next());
-    let table = of_arn.or(input["TableName"].as_str());
-    format!("{}/stream", table.unwrap_or_default())
+    let arns = ["StreamArn", "ShardIterator"].map(|member| text(&input[member]));
+    let of_arn = arns
+        .iter()
+        .find_map(|arn| arn.split_once(":table/")?.1.split('/').next());
+    format!(
+        "{}/stream",
+        of_arn.map_or_else(|| text(&input["TableName"]), str::to_owned)
+    )
 }
 
-/// The name of what an ARN names that the template builds of a table's.
+/// The resource that an ARN derived from a table's ARN refers to.
 fn resource_name(arn: &Value) -> Option<String> {
     if let Some(attribute) = arn["Fn::GetAtt"].as_str() {
         return match attribute.split_once('.')? {
@@ -171,12 +174,4 @@ fn list(value: &Value) -> &[Value] {
     value
         .as_array()
         .map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flat_map(Map::iter)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

@@ -1,32 +1,91 @@
-//! The group of the page's examples, so that they work as pasted.
+//! The groups that an account has from the start: the one of the documentation's examples, so that
+//! they work as pasted, and enough others to need several pages.
 
 use serde_json::{Value, json};
 
 use crate::{DynamoDb, Result};
 
-/// The id of the sample, which is the one that the page's examples name.
+/// The id of the group in the documentation's examples.
 pub const GROUP_ID: &str = "L7cGNIBKZiNJ6wqF";
 
-/// The sample as an item of the table of groups; a test holds it against what the API answers.
+/// That group as an item; a test checks it against the documentation.
 const ITEM: &str = include_str!("../sample-group.json");
 
-/// The sample as an item of an account's.
+/// The names of the other groups.
+const HOTELS: [&str; 24] = [
+    "Hotel Adlon",
+    "Algonquin Hotel",
+    "Hotel Astoria",
+    "The Balmoral",
+    "Beverly Hills Hotel",
+    "Brown's Hotel",
+    "Hotel Cipriani",
+    "Chateau Marmont",
+    "Chelsea Hotel",
+    "Claridge's",
+    "Hôtel de Crillon",
+    "The Dorchester",
+    "Fairmont Olympic",
+    "Hotel Gritti",
+    "Grand Hyatt",
+    "Hotel Imperial",
+    "Hotel Lutetia",
+    "Mena House",
+    "The Peninsula",
+    "Raffles Hotel",
+    "Hotel Sacher",
+    "The Savoy",
+    "Taj Mahal Palace",
+    "帝国ホテル",
+];
+
+/// The documentation's group as an item of an account.
 ///
 /// # Errors
-/// Where the account's id makes it no JSON.
+/// Returns an error if the account id cannot stand in JSON.
 pub fn item(account_id: &str) -> Result<Value> {
-    let item = ITEM.replace("{account_id}", account_id);
-    serde_json::from_str(&item).map_err(|error| error.to_string())
+    serde_json::from_str(&ITEM.replace("{account_id}", account_id))
+        .map_err(|error| error.to_string())
 }
 
-/// Puts the sample into an account where it is missing; one that is there stays as it is.
+/// Writes the documentation's group into an account. An existing one stays as it is.
 ///
 /// # Errors
-/// Where DynamoDB does not take it.
+/// Returns an error if DynamoDB refuses it.
 pub fn put(dynamodb: &DynamoDb, account_id: &str) -> Result<()> {
+    put_item(dynamodb, &item(account_id)?)
+}
+
+/// Writes 25 groups into an account, the documentation's the newest. Every sixth is archived.
+///
+/// # Errors
+/// Returns an error if DynamoDB refuses one.
+pub fn put_all(dynamodb: &DynamoDb, account_id: &str) -> Result<()> {
+    const DAY: usize = 86_400;
+    put(dynamodb, account_id)?;
+    for (index, name) in HOTELS.iter().enumerate() {
+        let mut item = item(account_id)?;
+        let created_at = 692_233_200 - DAY * (HOTELS.len() - index);
+        item["id"] = json!({ "S": format!("L7cG{index:02}BKZiNJ6wqF") });
+        item["conversation_id"] = json!({ "S": format!("ZYjV{index:02}CE9g5XRlra") });
+        item["name"] = json!({ "S": name });
+        item["created_at"] = json!({ "N": created_at.to_string() });
+        for member in ["description", "avatar_url"] {
+            item.as_object_mut().and_then(|item| item.remove(member));
+        }
+        if index % 6 == 0 {
+            item["account_state"] = json!({ "S": format!("{account_id}#archived") });
+            item["archived_at"] = json!({ "N": (created_at + DAY).to_string() });
+        }
+        put_item(dynamodb, &item)?;
+    }
+    Ok(())
+}
+
+fn put_item(dynamodb: &DynamoDb, item: &Value) -> Result<()> {
     let input = json!({
         "TableName": "GroupsTable",
-        "Item": item(account_id)?,
+        "Item": item,
         "ConditionExpression": "attribute_not_exists(id)",
     });
     match dynamodb.call("PutItem", &input) {

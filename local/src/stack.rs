@@ -1,129 +1,164 @@
 //! The stack that `cargo local` and the tests run the functions on.
 
 use std::{
-    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Command,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use tokio::process::Child;
 
 use crate::{
-    DynamoDb, Endpoint, Guardian, Instance, Result, Template, dynamodb,
-    feeder::Feeder,
-    front,
+    ANY_PORT, DynamoDb, Instance, ProcessReaper, Result, Template, block_on,
+    dynamodb::{self, DataDir},
+    event_source_mapping,
+    gateway::{Api, Gateway},
+    lambda::{self, Function, Functions},
+    listen, lock,
     logs::Logs,
-    permissions,
-    template::{Function, Route},
+    runtime,
     tools::{self, DynamoDbLocal},
 };
 
-/// How long an invocation may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long [`Stack::invoke`] waits until an instance gets free.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How a stack is to be started.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The directory below `target/local/logs` for what everything logs; emptied first.
-    pub name: &'static str,
-    /// The port on 127.0.0.1, or any that is free.
-    pub port: Option<u16>,
-    /// Where the data are kept; in memory where not said.
-    pub data_dir: Option<PathBuf>,
-    /// The directory of the functions' binaries.
-    pub binaries: PathBuf,
-    /// How many instances each function has, which is how many requests it serves at once.
-    pub instances: usize,
-    /// Whether DynamoDB Local is to be as fast as it gets, and not as fast up.
-    pub dynamodb_at_full_speed: bool,
-    /// Whether the functions log to the terminal.
-    pub log_to_terminal: bool,
+/// What a stack is tuned for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Profile {
+    /// A quick start, and functions that are held to their policies.
+    #[default]
+    Development,
+    /// DynamoDB Local at its fastest, and nothing between it and the functions.
+    Benchmark,
 }
 
-/// A running stack. It ends when it is dropped, or when this process does.
-#[derive(Debug)]
+/// How to start a stack.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory below `target/local/logs` for all logs; emptied at the start.
+    pub name: String,
+    /// The port on 127.0.0.1; any free one by default.
+    pub port: Option<u16>,
+    /// The directory for DynamoDB Local's data; in memory by default.
+    pub data_dir: Option<DataDir>,
+    /// The directory with the functions' binaries.
+    pub binaries: PathBuf,
+    /// How many instances a function may have at once.
+    pub concurrency: usize,
+    /// What the stack is tuned for.
+    pub profile: Profile,
+    /// Whether each request is printed as a line.
+    pub prints: bool,
+    /// Whether the functions' JSON lines go to the terminal, and not to files.
+    pub json: bool,
+    /// The template, and values for its parameters.
+    pub template: PathBuf,
+    /// Values for the template's parameters.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            port: None,
+            data_dir: None,
+            binaries: PathBuf::new(),
+            concurrency: 10,
+            profile: Profile::default(),
+            prints: false,
+            json: false,
+            template: tools::workspace().join("template.yaml"),
+            // A web page under development may come from anywhere.
+            parameters: vec![("AllowedOrigins".to_owned(), "*".to_owned())],
+        }
+    }
+}
+
+/// A running stack. It ends when it is dropped, or when this process ends.
 pub struct Stack {
     options: Options,
     url: String,
     dynamodb: DynamoDb,
-    guards: BTreeMap<String, Endpoint>,
-    functions: Vec<Function>,
-    instances: Vec<Child>,
-    feeders: BTreeMap<String, Feeder>,
+    gateway: Arc<Gateway>,
     services: Vec<Child>,
-    guardian: Guardian,
+    reaper: ProcessReaper,
     logs: Logs,
-    http: ureq::Agent,
+    is_new: bool,
+    template: Mutex<Template>,
 }
 
 impl Stack {
     /// Starts everything: DynamoDB Local with the template's tables, unless
-    /// `AWS_ENDPOINT_URL_DYNAMODB` names one that is there already; the Runtime API and HTTP front
-    /// of cargo-lambda; and the functions.
+    /// `AWS_ENDPOINT_URL_DYNAMODB` is set; an instance of each function; and the gateway.
     ///
     /// # Errors
-    /// Where something is missing, a port is taken, or something does not come up.
+    /// Returns an error if something is missing, a port is taken, or something does not start.
     pub fn start(options: Options) -> Result<Self> {
-        let template = Template::read(&tools::workspace().join("template.yaml"))?;
-        let port = options
-            .port
-            .map_or_else(front::free_port, front::wanted_port)?;
-        let logs = Logs::begin(options.name)?;
-        let guardian = Guardian::start()?;
+        let template = Template::read(&options.template, &options.parameters)?;
+        let port = options.port.unwrap_or_default();
+        let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let logs = Logs::create(&options.name)?;
+        let reaper = ProcessReaper::start()?;
         let mut services = Vec::new();
         let dynamodb = match DynamoDb::from_env() {
             Some(dynamodb) => {
-                dynamodb.call("ListTables", &json!({})).map_err(|error| {
-                    let name = dynamodb::ENDPOINT_URL;
-                    format!("{error}. {name} names it: start it there, or unset the variable and one is started")
+                let listed = dynamodb.call("ListTables", &json!({}));
+                listed.map_err(|error| {
+                    format!(
+                        "{error}. The URL is from {}: start DynamoDB there, or unset the variable to have one started",
+                        dynamodb::ENDPOINT_URL
+                    )
                 })?;
                 dynamodb
             }
             None => {
-                let local = DynamoDbLocal::fetch()?;
+                let program = DynamoDbLocal::fetch()?;
+                let data_dir = options.data_dir.as_ref();
                 let log = logs.of("dynamodb-local");
-                let started =
-                    DynamoDb::start(&local, &guardian, &log, front::free_port()?, &options);
-                let (dynamodb, process) = started?;
+                let (dynamodb, process) = DynamoDb::start(
+                    &program,
+                    &reaper,
+                    &log,
+                    free_port()?,
+                    data_dir,
+                    options.profile,
+                )?;
                 services.push(process);
                 dynamodb
             }
         };
-        dynamodb.create_tables(&template)?;
-        let functions = template.functions()?;
-        let mut guards = BTreeMap::new();
-        // The guards take time of their own.
-        if !options.dynamodb_at_full_speed {
-            for function in &functions {
-                let guard = permissions::guard(&dynamodb, function, &logs.of("permissions"))?;
-                guards.insert(function.binary.clone(), guard);
-            }
+        let is_new = dynamodb
+            .create_tables(&template)?
+            .iter()
+            .any(|table| table == "GroupsTable");
+        let functions = functions(&template, &dynamodb, &options, &reaper, &logs)?;
+        let api = Api::new(&template, functions)?;
+        let gateway = Arc::new(Gateway::new(api, address.port(), options.prints));
+        runtime().spawn(gateway.clone().serve(listener));
+        // `localhost` often means the IPv6 loopback, and `cargo lambda invoke` connects to it.
+        if let Ok((listener, _)) = listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))) {
+            runtime().spawn(gateway.clone().serve(listener));
         }
-        services.push(front::start(
-            &guardian,
-            &logs.of("cargo-lambda"),
-            port,
-            &functions,
-        )?);
-        let mut stack = Self {
+        runtime().spawn(event_source_mapping::run(gateway.clone(), logs.clone()));
+        Ok(Self {
+            url: format!("http://{address}"),
             options,
-            url: format!("http://127.0.0.1:{port}"),
             dynamodb,
-            guards,
-            functions,
-            instances: Vec::new(),
-            feeders: BTreeMap::new(),
+            gateway,
             services,
-            guardian,
+            reaper,
             logs,
-            http: dynamodb::http(PATIENCE),
-        };
-        stack.start_functions()?;
-        Ok(stack)
+            is_new,
+            template: Mutex::new(template),
+        })
     }
 
-    /// Where the API answers, without a slash at the end.
+    /// The URL of the API, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -133,183 +168,188 @@ impl Stack {
         &self.dynamodb
     }
 
-    /// The DynamoDB that a function has: it lets the function do what its policies allow.
+    /// The DynamoDB that a function uses, which refuses what the function's policies do not allow.
     pub fn dynamodb_of(&self, function: &str) -> DynamoDb {
-        let guard = self.guards.get(function).map(Endpoint::url);
-        guard.map_or_else(|| self.dynamodb.clone(), DynamoDb::at)
-    }
-
-    /// The processes that end with this one.
-    pub fn guardian(&mut self) -> &mut Guardian {
-        &mut self.guardian
-    }
-
-    /// Starts every function anew, from the binaries as they are now.
-    ///
-    /// # Errors
-    /// Where a binary cannot be started.
-    pub fn start_functions(&mut self) -> Result<()> {
-        for mut instance in self.instances.drain(..) {
-            let _ = instance.kill();
-            let _ = instance.wait();
-        }
-        for function in &self.functions {
-            match &function.stream_of {
-                None => {
-                    for _ in 0..self.options.instances.max(1) {
-                        self.instances.push(self.start_instance(function)?);
-                    }
-                }
-                Some(table) => match self.feeders.get(&function.binary) {
-                    Some(feeder) => feeder.restart(),
-                    None => {
-                        let feeder = self.start_feeder(function, table)?;
-                        self.feeders.insert(function.binary.clone(), feeder);
-                    }
-                },
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a function that a table's stream drives.
-    fn start_feeder(&self, function: &Function, table: &str) -> Result<Feeder> {
-        let binary = self.options.binaries.join(&function.binary);
-        let variables = self.variables(&function.binary, Some(function));
-        let command = move || {
-            let mut command = Command::new(&binary);
-            command.env_clear().envs(&variables);
-            command
-        };
-        let log = self.logs.of(&function.binary);
-        Feeder::start(
-            // Lambda reads the stream with the function's permissions.
-            self.dynamodb_of(&function.binary),
-            table.to_owned(),
-            self.guardian.group(),
-            log,
-            command,
+        self.function(function).map_or_else(
+            || self.dynamodb.clone(),
+            |function| function.dynamodb.clone(),
         )
     }
 
-    /// The number of the process of a function that a table's stream drives.
-    pub fn stream_process_id(&self, function: &str) -> Option<u32> {
-        self.feeders.get(function).map(Feeder::process_id)
+    /// Whether the table of groups was created by this start.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
-    fn start_instance(&self, function: &Function) -> Result<Child> {
-        let name = &function.binary;
-        // cargo-lambda gives what no route takes to a function of this name.
-        let is_default = function.routes.iter().any(Route::is_default);
-        let front_name = if is_default { "_" } else { name };
-        let mut command = Command::new(self.options.binaries.join(name));
-        command
-            .env_clear()
-            .envs(self.variables(name, Some(function)))
-            .env(
-                "AWS_LAMBDA_RUNTIME_API",
-                format!("{}/.rt/{front_name}", self.url),
-            );
-        if !self.options.log_to_terminal {
-            self.logs.of(name).receive(&mut command)?;
-        }
-        self.guardian.spawn(&mut command)
+    /// The directory of the logs.
+    pub fn logs(&self) -> &Path {
+        self.logs.dir()
     }
 
-    /// Starts one more instance of a function, on a Runtime API of its own, with other values for
-    /// some of its variables; or of any other binary, with no variables but these. A path in place
-    /// of the name takes the binary from elsewhere.
+    /// The processes that end with this one.
+    pub fn reaper(&mut self) -> &mut ProcessReaper {
+        &mut self.reaper
+    }
+
+    /// Reads the template again and replaces the functions by their binaries as they are now.
+    /// Requests under way end with the former ones. Returns a note if a table has changed, because
+    /// existing tables stay as they are.
     ///
     /// # Errors
-    /// Where the binary cannot be started.
+    /// Returns an error, and goes on with what was served before, if the template cannot be read or
+    /// a function does not start.
+    pub(crate) fn reload(&self) -> Result<Option<String>> {
+        let template = Template::read(&self.options.template, &self.options.parameters)?;
+        self.dynamodb.create_tables(&template)?;
+        let functions = functions(
+            &template,
+            &self.dynamodb,
+            &self.options,
+            &self.reaper,
+            &self.logs,
+        )?;
+        self.gateway.replace(Api::new(&template, functions)?);
+        let former = std::mem::replace(&mut *lock(&self.template), template);
+        let changed: Vec<_> = former
+            .tables()
+            .filter(|(name, properties)| {
+                !lock(&self.template)
+                    .tables()
+                    .any(|new| new == (*name, *properties))
+            })
+            .map(|(name, _)| name)
+            .collect();
+        let note = || format!("Restart to change these tables: {}.", changed.join(", "));
+        Ok((!changed.is_empty()).then(note))
+    }
+
+    fn function(&self, name: &str) -> Option<Arc<Function>> {
+        self.gateway.api().functions.get(name).cloned()
+    }
+
+    /// The ids of a function's processes.
+    pub fn process_ids(&self, function: &str) -> Vec<u32> {
+        self.function(function)
+            .map(|function| function.process_ids())
+            .unwrap_or_default()
+    }
+
+    /// Starts one more instance of a function with other values for some of its variables, or of
+    /// any other binary with no variables but these. A path in place of the name takes the binary
+    /// from elsewhere.
+    ///
+    /// # Errors
+    /// Returns an error if the binary cannot be started.
     pub fn instance(&self, binary: &str, variables: &[(&str, &str)]) -> Result<Instance> {
-        let function = self
-            .functions
-            .iter()
-            .find(|function| Path::new(binary).ends_with(&function.binary));
-        let mut command = Command::new(self.options.binaries.join(binary));
-        command
-            .env_clear()
-            .envs(self.variables(binary, function))
-            .envs(variables.iter().copied());
-        let log = self
-            .logs
-            .of(binary.trim_start_matches('/').replace('/', "-").as_str());
-        Instance::start(self.guardian.group(), &log, &mut command)
+        let path = self.options.binaries.join(binary);
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or(binary);
+        let mut command = self.function(name).map_or_else(
+            || {
+                let mut command = Command::new(&path);
+                lambda::set_lambda_variables(command.env_clear(), binary, &self.dynamodb);
+                command
+            },
+            |function| function.command(&path),
+        );
+        let log = self.logs.of(binary);
+        Instance::start(
+            self.reaper.group(),
+            &log,
+            log.redirect(command.envs(variables.iter().copied()))?,
+        )
     }
 
-    /// The variables that Lambda and the template set for a function, but for the Runtime API.
-    fn variables(&self, name: &str, function: Option<&Function>) -> BTreeMap<String, String> {
-        let mut variables = function
-            .map(|function| function.environment.clone())
-            .unwrap_or_default();
-        let dynamodb = self.dynamodb_of(function.map_or(name, |function| &function.binary));
-        let of_lambda = [
-            ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-            ("AWS_LAMBDA_FUNCTION_NAME", name),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_REGION", dynamodb::REGION),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            (dynamodb::ENDPOINT_URL, dynamodb.endpoint()),
-        ];
-        variables.extend(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        variables
-    }
-
-    /// Invokes a function by its name, as `cargo lambda invoke` does.
+    /// Invokes a function by its name.
     ///
     /// # Errors
-    /// The function error as the runtime reports it, or one like it where there is no answer.
+    /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
-        let fault = |error: String| json!({ "errorType": "local", "errorMessage": error });
-        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.url);
-        let answer = self.http.post(&url).send(payload.to_string());
-        let mut answer = answer.map_err(|error| fault(format!("{function}: {error}")))?;
-        let body = answer
-            .body_mut()
-            .with_config()
-            .limit(u64::MAX)
-            .read_to_string();
-        let body = body.map_err(|error| fault(error.to_string()))?;
-        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        if answer.status() == 200 {
-            Ok(body)
-        } else {
-            Err(body)
+        let parse = |bytes: hyper::body::Bytes| serde_json::from_slice(&bytes).unwrap_or_default();
+        let Some(function) = self.function(function) else {
+            return Err(
+                json!({ "errorType": "ResourceNotFoundException", "errorMessage": function }),
+            );
+        };
+        let invocation = async {
+            function
+                .invoke(payload.to_string().into(), QUEUE_TIMEOUT)
+                .await
+        };
+        block_on(invocation).outcome.map(parse).map_err(parse)
+    }
+
+    /// Issues a token for an account, with the function that does.
+    ///
+    /// # Errors
+    /// Returns an error if the function does not return a token.
+    pub fn issue_token(&self, account_id: &str) -> Result<String> {
+        let payload = json!({ "account_id": account_id, "name": "local" });
+        let output = self.invoke("issue-token", &payload);
+        let output = output.map_err(|error| format!("cannot issue a token: {error}"))?;
+        let token = output["token"].as_str().map(str::to_owned);
+        token.ok_or_else(|| format!("cannot issue a token: {output}"))
+    }
+
+    /// Whether a token gives access to the API.
+    pub fn accepts_token(&self, token: &str) -> bool {
+        let event = json!({ "headers": { "authorization": format!("Bearer {token}") } });
+        self.invoke("list-groups", &event)
+            .is_ok_and(|output| output["statusCode"] == 200)
+    }
+
+    /// Waits until DynamoDB Local exits, and reports it.
+    pub(crate) async fn service_exit(&mut self) -> String {
+        loop {
+            if let Some(error) = self.exited_service() {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
 
-    /// Issues a token for an account, by the function that does.
-    ///
-    /// # Errors
-    /// Where the function does not answer with one.
-    pub fn issue_token(&self, account_id: &str) -> Result<String> {
-        let answer = self.invoke(
-            "issue-token",
-            &json!({ "account_id": account_id, "name": "local" }),
-        );
-        let answer = answer.map_err(|error| format!("cannot issue a token: {error}"))?;
-        let token = answer["token"].as_str().map(str::to_owned);
-        token.ok_or_else(|| format!("cannot issue a token: {answer}"))
-    }
-
-    /// The first process that has ended by itself, should one have, and how.
-    pub fn casualty(&mut self) -> Option<String> {
-        let processes = self.services.iter_mut().chain(&mut self.instances);
-        processes.into_iter().find_map(|process| {
-            let status = process.try_wait().ok().flatten()?;
-            Some(format!(
-                "a process of the stack ended ({status}); its log is in {}",
-                self.logs.dir().display()
-            ))
-        })
+    /// Reports that DynamoDB Local has exited.
+    pub fn exited_service(&mut self) -> Option<String> {
+        let exited = self
+            .services
+            .iter_mut()
+            .find_map(|service| service.try_wait().ok().flatten())?;
+        let log = self.logs.of("dynamodb-local").tail();
+        Some(format!(
+            "DynamoDB Local exited ({exited}). The end of its log:\n{log}"
+        ))
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.guardian
-            .end(self.services.iter_mut().chain(&mut self.instances));
+        self.reaper.end(&mut self.services);
     }
+}
+
+/// Creates the functions of a template and starts an instance of each.
+fn functions(
+    template: &Template,
+    dynamodb: &DynamoDb,
+    options: &Options,
+    reaper: &ProcessReaper,
+    logs: &Logs,
+) -> Result<Functions> {
+    let mut functions = Functions::new();
+    for definition in template.functions()? {
+        let function = Function::new(definition, dynamodb, options, reaper.group(), logs)?;
+        functions.insert(function.definition.binary.clone(), Arc::new(function));
+    }
+    let started = functions
+        .values()
+        .cloned()
+        .map(|function| async move { function.warm_up().await });
+    block_on(futures_util::future::try_join_all(started))?;
+    Ok(functions)
+}
+
+fn free_port() -> Result<u16> {
+    listen(ANY_PORT).map(|(_, address)| address.port())
 }

@@ -1,98 +1,212 @@
-//! What `template.yaml` defines, as far as this machine can play it.
+//! The resources that `template.yaml` defines, with the template's functions and parameters resolved.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    time::Duration,
 };
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use crate::{Permission, Result};
+use crate::{Permission, Result, filter};
 
 /// The SAM template.
 #[derive(Debug)]
-pub struct Template(Value);
+pub struct Template {
+    document: Value,
+    parameters: BTreeMap<String, Value>,
+}
 
 /// A function of the template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Function {
-    /// The binary that it runs, which is also its name here.
+    /// The logical id, for example `GetGroupFunction`.
+    pub id: String,
+    /// The binary that it runs, for example `get-group`, which is also its name on this machine.
     pub binary: String,
-    /// Its environment, as far as it does not depend on the cloud.
+    /// The environment variables, except those whose value only AWS knows.
     pub environment: BTreeMap<String, String>,
-    /// The routes of the HTTP API that lead to it.
+    /// The routes of the HTTP API that invoke it.
     pub routes: Vec<Route>,
-    /// What its policies allow.
+    /// The DynamoDB actions that its policies allow.
     pub permissions: BTreeSet<Permission>,
-    /// The table whose stream drives it, where one does.
-    pub stream_of: Option<String>,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    /// The memory size in MB.
+    pub memory: u64,
 }
 
 /// A route of the HTTP API.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Route {
-    /// The method; empty for the default route.
+    /// The method; empty for the route `$default`.
     pub method: String,
-    /// The path, with its parameters in braces; empty for the default route.
+    /// The path, with its parameters in braces; empty for the route `$default`.
     pub path: String,
+    /// How long API Gateway waits for the function.
+    pub timeout: Duration,
+    /// How many requests the route takes in a second, and in a burst.
+    pub throttle: Option<(f64, f64)>,
 }
 
 impl Route {
-    /// Whether the route takes what no other does.
+    /// Whether this is `$default`, which takes every request that no other route matches.
     pub fn is_default(&self) -> bool {
         self.path.is_empty()
     }
+
+    /// The route key, for example `GET /v1/groups/{id}`.
+    pub fn key(&self) -> String {
+        if self.is_default() {
+            return "$default".to_owned();
+        }
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// The CORS configuration of the HTTP API.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    pub(crate) allow_origins: Vec<String>,
+    pub(crate) allow_methods: String,
+    pub(crate) allow_headers: String,
+    pub(crate) expose_headers: String,
+    pub(crate) max_age: String,
+}
+
+/// An event source mapping from a table's stream to a function.
+#[derive(Clone, Debug)]
+pub struct EventSource {
+    /// The table, by its logical id.
+    pub table: String,
+    /// The binary of the function.
+    pub function: String,
+    pub(crate) batch_size: usize,
+    /// How often a batch is tried again; `None` if there is no limit.
+    pub(crate) max_retries: Option<u64>,
+    pub(crate) bisects: bool,
+    pub(crate) filters: Vec<Value>,
+    /// The logical id of the queue that gets the batches that keep failing.
+    pub(crate) on_failure: Option<String>,
 }
 
 impl Template {
-    /// Reads a template. CloudFormation's short tags are read as what they are short for:
-    /// `!Ref x` as `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
+    /// Reads a template and resolves its parameters to their defaults, or to the values given in
+    /// `parameters`. CloudFormation's short tags are read as their long form: `!Ref x` as
+    /// `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
     ///
     /// # Errors
-    /// Where the file cannot be read or is not YAML.
-    pub fn read(path: &Path) -> Result<Self> {
-        let fault = |fault: String| format!("{}: {fault}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-        let documents = Yaml::load_from_str(&text).map_err(|error| fault(error.to_string()))?;
-        let [document] = documents.as_slice() else {
-            return Err(fault("must hold one document".to_owned()));
+    /// Returns an error if the file cannot be read or is not YAML (with line and column), or if a
+    /// parameter does not exist or has a value that the template does not allow.
+    pub fn read(path: &Path, parameters: &[(String, String)]) -> Result<Self> {
+        let context = |error: String| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| context(error.to_string()))?;
+        let documents = Yaml::load_from_str(&text).map_err(|error| context(error.to_string()))?;
+        let [yaml] = documents.as_slice() else {
+            return Err(context(
+                "the file must contain one YAML document".to_owned(),
+            ));
         };
-        Ok(Self(to_json(document)))
+        let document = to_json(yaml);
+        if !document["Resources"].is_object() {
+            return Err(context("there is no `Resources` mapping".to_owned()));
+        }
+        let mut template = Self {
+            document,
+            parameters: BTreeMap::new(),
+        };
+        for (name, parameter) in members(&template.document["Parameters"]) {
+            template
+                .parameters
+                .insert(name.clone(), parameter["Default"].clone());
+        }
+        for (name, value) in parameters {
+            template.set_parameter(name, value)?;
+        }
+        Ok(template)
     }
 
-    /// The whole template.
+    fn set_parameter(&mut self, name: &str, value: &str) -> Result<()> {
+        let definition = &self.document["Parameters"][name];
+        let context = |rule: String| format!("--parameter {name}={value}: {rule}");
+        if definition.is_null() {
+            let names: Vec<_> = self.parameters.keys().map(String::as_str).collect();
+            return Err(context(format!(
+                "there is no such parameter. There are: {}",
+                names.join(", ")
+            )));
+        }
+        let allowed: Vec<_> = items(&definition["AllowedValues"]).map(text).collect();
+        if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == value) {
+            return Err(context(format!(
+                "the value must be one of {}",
+                allowed.join(", ")
+            )));
+        }
+        if let Some(pattern) = definition["AllowedPattern"].as_str() {
+            let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$"));
+            if !regex
+                .map_err(|error| context(error.to_string()))?
+                .is_match(value)
+            {
+                return Err(context(format!("the value must match {pattern}")));
+            }
+        }
+        if definition["Type"] == "Number" {
+            let minimum = definition["MinValue"].as_f64().unwrap_or(f64::MIN);
+            if !value.parse().is_ok_and(|number: f64| number >= minimum) {
+                return Err(context(format!(
+                    "the value must be a number of at least {minimum}"
+                )));
+            }
+        }
+        self.parameters.insert(name.to_owned(), json!(value));
+        Ok(())
+    }
+
+    /// The whole template, unresolved.
     pub fn json(&self) -> &Value {
-        &self.0
+        &self.document
     }
 
-    /// The tables, by their logical ids, which are their names here, each with its properties.
+    /// The tables, by their logical ids, which are their names on this machine, with their
+    /// properties.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.resources("AWS::DynamoDB::Table")
-            .map(|(id, resource)| (id, &resource["Properties"]))
     }
 
-    /// The functions.
+    /// The functions, with their routes, variables and permissions.
     ///
     /// # Errors
-    /// Where a policy allows something else than actions that are named on tables that are.
+    /// Returns an error if a policy cannot be checked on this machine, for example because an
+    /// action has a wildcard.
     pub fn functions(&self) -> Result<Vec<Function>> {
-        let common = &self.0["Globals"]["Function"]["Environment"]["Variables"];
-        let function = |(id, resource): (&str, &Value)| {
-            let properties = &resource["Properties"];
-            let own = &properties["Environment"]["Variables"];
-            let variables = [common, own]
-                .into_iter()
-                .filter_map(Value::as_object)
-                .flatten();
-            let variable =
-                |(name, value): (&String, &Value)| Some((name.clone(), self.resolve(value)?));
+        let function = |(id, properties): (&str, &Value)| {
+            let globals = &self.document["Globals"]["Function"];
+            let setting = |name| {
+                let own = self.resolve(&properties[name]);
+                if own.is_null() {
+                    self.resolve(&globals[name])
+                } else {
+                    own
+                }
+            };
+            let mut environment = BTreeMap::new();
+            for source in [globals, properties] {
+                let variables = self.resolve(&source["Environment"]["Variables"]);
+                environment
+                    .extend(members(&variables).map(|(name, value)| (name.clone(), text(value))));
+            }
             Ok(Function {
-                binary: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
-                environment: variables.filter_map(variable).collect(),
-                routes: routes(&properties["Events"]),
+                id: id.to_owned(),
+                binary: self.binary(id)?,
+                environment,
+                routes: self.routes(&properties["Events"]),
                 permissions: Permission::of_policies(&properties["Policies"])?,
-                stream_of: self.stream_of(id),
+                // AWS's defaults: https://docs.aws.amazon.com/lambda/latest/dg/configuration-function-common.html
+                timeout: Duration::from_secs(number(&setting("Timeout")).unwrap_or(3.0) as u64),
+                memory: number(&setting("MemorySize")).unwrap_or(128.0) as u64,
             })
         };
         self.resources("AWS::Serverless::Function")
@@ -100,76 +214,200 @@ impl Template {
             .collect()
     }
 
-    /// The table whose stream drives the function of this logical id, or its alias.
-    fn stream_of(&self, function: &str) -> Option<String> {
-        let mut mappings = self.resources("AWS::Lambda::EventSourceMapping");
-        let (_, mapping) = mappings.find(|(_, mapping)| {
-            let name = mapping["Properties"]["FunctionName"]["Ref"].as_str();
-            name.is_some_and(|name| name.trim_end_matches(".Alias") == function)
-        })?;
-        let stream = mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"].as_str()?;
-        Some(stream.strip_suffix(".StreamArn")?.to_owned())
+    fn binary(&self, function_id: &str) -> Result<String> {
+        let properties = &self.document["Resources"][function_id]["Metadata"]["BuildProperties"];
+        let binary = properties["Binary"].as_str().map(str::to_owned);
+        binary.ok_or_else(|| format!("{function_id}: Metadata.BuildProperties.Binary is missing"))
     }
 
-    fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
-        let resources = self.0["Resources"].as_object().into_iter().flatten();
-        resources
-            .map(|(id, resource)| (id.as_str(), resource))
-            .filter(move |(_, r)| r["Type"] == kind)
-    }
-
-    /// The text of a value: itself, a parameter's default, or the logical id that it refers to.
-    fn resolve(&self, value: &Value) -> Option<String> {
-        let Some(name) = value.get("Ref").and_then(Value::as_str) else {
-            return scalar(value);
+    fn routes(&self, events: &Value) -> Vec<Route> {
+        let api = self.resources("AWS::Serverless::HttpApi").next();
+        let settings = api.map_or(Value::Null, |(_, properties)| self.resolve(properties));
+        let route = |properties: &Value| {
+            let mut route = Route {
+                method: text(&properties["Method"]).to_uppercase(),
+                path: text(&properties["Path"]),
+                // Thirty seconds if the template says nothing:
+                // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+                timeout: Duration::from_millis(
+                    number(&self.resolve(&properties["TimeoutInMillis"])).unwrap_or(30_000.0)
+                        as u64,
+                ),
+                throttle: None,
+            };
+            let own = &settings["RouteSettings"][route.key()];
+            let throttle = if own.is_null() {
+                &settings["DefaultRouteSettings"]
+            } else {
+                own
+            };
+            let rate = number(&throttle["ThrottlingRateLimit"]);
+            route.throttle = rate.zip(number(&throttle["ThrottlingBurstLimit"]));
+            route
         };
-        match self.0["Parameters"].get(name) {
-            Some(parameter) => scalar(&parameter["Default"]),
-            // What the cloud knows of itself.
-            None if name.starts_with("AWS::") => None,
-            None => Some(name.to_owned()),
+        let events = members(events).map(|(_, event)| event);
+        let http_events = events.filter(|event| event["Type"] == "HttpApi");
+        http_events
+            .map(|event| route(&event["Properties"]))
+            .collect()
+    }
+
+    /// The CORS configuration of the HTTP API, if the parameters turn it on.
+    pub fn cors(&self) -> Option<Cors> {
+        let (_, api) = self.resources("AWS::Serverless::HttpApi").next()?;
+        let cors = self.resolve(&api["CorsConfiguration"]);
+        let list = |name| items(&cors[name]).map(text).collect::<Vec<_>>();
+        cors.is_object().then(|| Cors {
+            allow_origins: list("AllowOrigins"),
+            allow_methods: list("AllowMethods").join(","),
+            allow_headers: list("AllowHeaders").join(","),
+            expose_headers: list("ExposeHeaders").join(","),
+            max_age: text(&cors["MaxAge"]),
+        })
+    }
+
+    /// The event source mappings.
+    ///
+    /// # Errors
+    /// Returns an error if a mapping refers to something other than a table's stream and a
+    /// function's alias, or has a filter with rules that are not supported here.
+    pub fn event_sources(&self) -> Result<Vec<EventSource>> {
+        let mapping = |(id, properties): (&str, &Value)| {
+            let context = |name: &str| format!("{id}: {name} is not understood");
+            let function = properties["FunctionName"]["Ref"].as_str();
+            let function = function
+                .ok_or_else(|| context("FunctionName"))?
+                .trim_end_matches(".Alias");
+            let stream = properties["EventSourceArn"]["Fn::GetAtt"].as_str();
+            let table = stream.and_then(|stream| stream.strip_suffix(".StreamArn"));
+            let filter = |filter: &Value| {
+                let pattern = serde_json::from_str(&text(&filter["Pattern"])).ok();
+                pattern
+                    .filter(filter::is_supported)
+                    .ok_or_else(|| context("FilterCriteria"))
+            };
+            let destination = &properties["DestinationConfig"]["OnFailure"]["Destination"];
+            let queue = destination["Fn::GetAtt"]
+                .as_str()
+                .and_then(|arn| arn.strip_suffix(".Arn"));
+            // AWS's defaults: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+            Ok(EventSource {
+                table: table.ok_or_else(|| context("EventSourceArn"))?.to_owned(),
+                function: self.binary(function)?,
+                batch_size: number(&properties["BatchSize"]).unwrap_or(100.0) as usize,
+                max_retries: properties["MaximumRetryAttempts"].as_u64(),
+                bisects: properties["BisectBatchOnFunctionError"] == true,
+                filters: items(&properties["FilterCriteria"]["Filters"])
+                    .map(filter)
+                    .collect::<Result<_>>()?,
+                on_failure: queue.map(str::to_owned),
+            })
+        };
+        self.resources("AWS::Lambda::EventSourceMapping")
+            .map(mapping)
+            .collect()
+    }
+
+    /// The resources of a type: logical id and properties.
+    fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let of_kind = members(&self.document["Resources"])
+            .filter(move |(_, resource)| resource["Type"] == kind);
+        of_kind.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+    }
+
+    /// A value with its intrinsic functions resolved. ARNs (`Fn::GetAtt`, `Fn::Sub`) stay as they
+    /// are; a value that only AWS knows, and `AWS::NoValue`, become null and disappear from objects.
+    fn resolve(&self, value: &Value) -> Value {
+        let Value::Object(object) = value else {
+            return match value {
+                Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
+                scalar => scalar.clone(),
+            };
+        };
+        let mut entries = object.iter();
+        let (Some((name, argument)), None) = (entries.next(), entries.next()) else {
+            let resolved = object
+                .iter()
+                .map(|(name, value)| (name.clone(), self.resolve(value)));
+            return resolved
+                .filter(|(_, value)| !value.is_null())
+                .collect::<Map<_, _>>()
+                .into();
+        };
+        match name.as_str() {
+            "Ref" => self.reference(argument.as_str().unwrap_or_default()),
+            "Condition" => {
+                let condition = argument.as_str().unwrap_or_default();
+                self.resolve(&self.document["Conditions"][condition])
+            }
+            "Fn::If" => {
+                let holds = self.resolve(&json!({ "Condition": argument[0] })) == true;
+                self.resolve(&argument[if holds { 1 } else { 2 }])
+            }
+            "Fn::Equals" => {
+                json!(text(&self.resolve(&argument[0])) == text(&self.resolve(&argument[1])))
+            }
+            "Fn::Not" => json!(self.resolve(&argument[0]) != true),
+            "Fn::And" => json!(items(argument).all(|condition| self.resolve(condition) == true)),
+            "Fn::Or" => json!(items(argument).any(|condition| self.resolve(condition) == true)),
+            "Fn::Split" => text(&self.resolve(&argument[1]))
+                .split(&text(&argument[0]))
+                .collect(),
+            "Fn::GetAtt" | "Fn::Sub" => value.clone(),
+            _ => {
+                let inner = self.resolve(argument);
+                if inner.is_null() {
+                    json!({})
+                } else {
+                    json!({ name: inner })
+                }
+            }
+        }
+    }
+
+    /// The value of a parameter; the logical id of a resource; null for a pseudo parameter.
+    fn reference(&self, name: &str) -> Value {
+        match self.parameters.get(name) {
+            Some(value) => value.clone(),
+            None if name.starts_with("AWS::") => Value::Null,
+            None => json!(name),
         }
     }
 }
 
-fn routes(events: &Value) -> Vec<Route> {
-    let events = events
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(_, event)| event);
-    let http = events.filter(|event| event["Type"] == "HttpApi");
-    let route = |event: &Value| Route {
-        method: text(&event["Properties"]["Method"]),
-        path: text(&event["Properties"]["Path"]),
-    };
-    http.map(route).collect()
+/// The members of an object; none of any other value.
+pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
 }
 
-fn scalar(value: &Value) -> Option<String> {
+/// The items of an array; none of any other value.
+pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The text of a scalar, as CloudFormation writes it; empty for any other value.
+pub(crate) fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        _ => None,
+        Value::String(text) => text.clone(),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        _ => String::new(),
     }
 }
 
-fn text(value: &Value) -> String {
-    scalar(value).unwrap_or_default()
+fn number(value: &Value) -> Option<f64> {
+    text(value).parse().ok()
 }
 
 fn to_json(yaml: &Yaml<'_>) -> Value {
     match yaml {
-        Yaml::Value(Scalar::Null) => Value::Null,
         Yaml::Value(Scalar::Boolean(bool)) => json!(bool),
         Yaml::Value(Scalar::Integer(integer)) => json!(integer),
         Yaml::Value(Scalar::FloatingPoint(number)) => json!(number.into_inner()),
         Yaml::Value(Scalar::String(text)) => json!(text),
         Yaml::Sequence(values) => values.iter().map(to_json).collect(),
-        Yaml::Mapping(members) => {
-            let member = |(name, value): (&Yaml<'_>, _)| (text(&to_json(name)), to_json(value));
-            Value::Object(members.iter().map(member).collect::<Map<_, _>>())
+        Yaml::Mapping(entries) => {
+            let entry = |(name, value): (&Yaml<'_>, _)| (text(&to_json(name)), to_json(value));
+            Value::Object(entries.iter().map(entry).collect())
         }
         Yaml::Tagged(tag, value) => {
             let name = match tag.suffix.as_str() {
@@ -178,7 +416,7 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
             };
             json!({ name: to_json(value) })
         }
-        // What is left does not come of loading a document without aliases.
+        // A null; aliases have been resolved by the parser.
         _ => Value::Null,
     }
 }

