@@ -24,7 +24,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use local::{Options, Result, Stack, tools};
+use local::{Options, Profile, Result, Stack, tools};
 use report::Table;
 
 /// The parts, in the order in which they run.
@@ -94,10 +94,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.parts.iter().any(|part| part != "sizes") {
         let stack = Stack::start(Options {
-            name: "bench",
+            name: "bench".to_owned(),
             binaries,
-            instances: 1,
-            dynamodb_at_full_speed: true,
+            profile: Profile::Benchmark,
             ..Options::default()
         })?;
         if wanted("starts") {

@@ -23,7 +23,7 @@ pub(crate) fn measure(binaries: &Path) -> Result<Table> {
         kilobytes(floor_zip),
         json!(1.0),
     ]);
-    for function in Template::read(&tools::workspace().join("template.yaml"))?.functions()? {
+    for function in Template::read(&tools::workspace().join("template.yaml"), &[])?.functions()? {
         let (size, zip) = size(&binaries.join(&function.binary))?;
         let ratio = json!(zip as f64 / floor_zip as f64);
         table.rows.push(vec![

@@ -9,7 +9,8 @@ use local::{Template, tools};
 type Permissions = BTreeSet<String>;
 
 fn allowed() -> Permissions {
-    let template = Template::read(&tools::workspace().join("template.yaml")).expect("a template");
+    let template =
+        Template::read(&tools::workspace().join("template.yaml"), &[]).expect("a template");
     let functions = template.functions().expect("policies that are understood");
     let of_function = |function: local::template::Function| {
         let name = function.binary;

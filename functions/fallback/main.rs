@@ -1,9 +1,9 @@
-//! `$default`: whatever no route takes, which is a path that is not here (404), or one that is, with
-//! a method that is not (405).
+//! `$default`: every request that no other route matches. The path does not exist (404), or it does not
+//! have the method (405), or the method is OPTIONS (204).
 
 use shared::{
-    Error,
-    http::{self, UnroutedRequest},
+    Error, Result,
+    http::{self, Answer, UnroutedRequest},
     telemetry,
 };
 
@@ -13,13 +13,17 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve_unrouted(fallback).await
 }
 
-fn fallback(request: &UnroutedRequest) -> Error {
+fn fallback(request: &UnroutedRequest) -> Result<Answer> {
     let path: Vec<_> = request.path().split('/').collect();
-    match path[..] {
-        ["", "v1", "groups"] => Error::MethodNotAllowed { allow: "GET, POST" },
-        ["", "v1", "groups", id] if !id.is_empty() => Error::MethodNotAllowed {
-            allow: "GET, PUT, DELETE",
-        },
-        _ => Error::PathNotFound,
+    let allow = match path[..] {
+        ["", "v1", "groups"] => "GET, POST",
+        ["", "v1", "groups", id] if !id.is_empty() => "GET, PUT, DELETE",
+        _ => return Err(Error::PathNotFound),
+    };
+    // API Gateway passes a browser's preflight on to this route, and adds the CORS headers:
+    // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+    if request.method() == "OPTIONS" {
+        return Ok(Answer::options(allow));
     }
+    Err(Error::MethodNotAllowed { allow })
 }

@@ -8,9 +8,10 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     Response,
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     task::{AbortHandle, JoinSet, spawn_blocking},
+    time::sleep,
 };
 
 use crate::{ANY_PORT, DynamoDb, Result, listen, lock, runtime};
@@ -216,10 +218,14 @@ impl Shared {
             }
             Reply::Respond(status, body) => (status, body.into()),
             Reply::TruncatedResponse => {
-                let start =
-                    stream::iter([Ok(Frame::data(Bytes::from_static(b"{"))), Err(closed())]);
+                // The pause lets the start be sent before the connection is closed.
+                let start = stream::once(async { Ok(Frame::data(Bytes::from_static(b"{"))) });
+                let end = stream::once(async {
+                    sleep(Duration::from_millis(10)).await;
+                    Err(io::ErrorKind::ConnectionReset.into())
+                });
+                let body = BodyExt::boxed(StreamBody::new(start.chain(end)));
                 let response = Response::builder().header("content-length", "1000");
-                let body = BodyExt::boxed(StreamBody::new(start));
                 return response.body(body).map_err(io::Error::other);
             }
             Reply::NoResponse => std::future::pending().await,

@@ -187,23 +187,21 @@ impl Instance {
     /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke_within(&mut self, event: &Value, timeout: Duration) -> Result<Value, Value> {
         let parse = |bytes: Bytes| serde_json::from_slice(&bytes).unwrap_or_default();
-        match self.exchange(event.to_string().into(), timeout) {
-            Ok((outcome, _)) => outcome.map(parse).map_err(parse),
-            Err(error) => Err(error),
-        }
+        let outcome = block_on(self.run(event.to_string().into(), timeout));
+        outcome
+            .map_err(|lost| lost.error)?
+            .map(parse)
+            .map_err(parse)
     }
 
     /// Invokes the function with these bytes, and returns the outcome and how long it took.
     ///
     /// # Errors
     /// Returns an error if the instance exits or takes longer than `timeout`.
-    pub fn exchange(
-        &mut self,
-        event: Bytes,
-        timeout: Duration,
-    ) -> Result<(Outcome, Duration), Value> {
+    pub fn exchange(&mut self, event: Vec<u8>, timeout: Duration) -> Result<(Outcome, Duration)> {
         let start = Instant::now();
-        let outcome = block_on(self.run(event, timeout)).map_err(|lost| lost.error)?;
+        let outcome = block_on(self.run(event.into(), timeout));
+        let outcome = outcome.map_err(|lost| lost.error.to_string())?;
         Ok((outcome, start.elapsed()))
     }
 }

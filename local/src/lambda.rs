@@ -149,11 +149,13 @@ impl Function {
     pub(crate) fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
         command.env_clear().envs(&self.definition.environment);
-        command.env(
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            self.definition.memory.to_string(),
+        let memory = self.definition.memory;
+        set_lambda_variables(
+            &mut command,
+            &self.definition.binary,
+            memory,
+            &self.dynamodb,
         );
-        set_lambda_variables(&mut command, &self.definition.binary, &self.dynamodb);
         command
     }
 
@@ -168,8 +170,14 @@ impl Function {
 }
 
 /// Sets the [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html) that
-/// Lambda sets, and the one with the endpoint of DynamoDB.
-pub(crate) fn set_lambda_variables(command: &mut Command, name: &str, dynamodb: &DynamoDb) {
+/// Lambda sets (`memory` is in MB), and the one with the endpoint of DynamoDB.
+pub(crate) fn set_lambda_variables(
+    command: &mut Command,
+    name: &str,
+    memory: u64,
+    dynamodb: &DynamoDb,
+) {
+    command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string());
     command.envs([
         ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
         ("AWS_LAMBDA_FUNCTION_NAME", name),

@@ -54,6 +54,7 @@ pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| {
         allow_many_connections();
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
             .enable_all()
             .build();
         runtime.unwrap_or_else(|error| panic!("cannot start threads: {error}"))

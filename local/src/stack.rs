@@ -249,7 +249,7 @@ impl Stack {
         let mut command = self.function(name).map_or_else(
             || {
                 let mut command = Command::new(&path);
-                lambda::set_lambda_variables(command.env_clear(), binary, &self.dynamodb);
+                lambda::set_lambda_variables(command.env_clear(), binary, 256, &self.dynamodb);
                 command
             },
             |function| function.command(&path),

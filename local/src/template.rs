@@ -92,25 +92,18 @@ pub struct EventSource {
 }
 
 impl Template {
-    /// Reads a template and resolves its parameters to their defaults, or to the values given in
-    /// `parameters`. CloudFormation's short tags are read as their long form: `!Ref x` as
-    /// `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
+    /// Reads a template, whose parameters have their defaults or the values in `parameters`.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or is not YAML (with line and column), or if a
     /// parameter does not exist or has a value that the template does not allow.
     pub fn read(path: &Path, parameters: &[(String, String)]) -> Result<Self> {
-        let context = |error: String| format!("{}: {error}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| context(error.to_string()))?;
-        let documents = Yaml::load_from_str(&text).map_err(|error| context(error.to_string()))?;
-        let [yaml] = documents.as_slice() else {
-            return Err(context(
-                "the file must contain one YAML document".to_owned(),
-            ));
-        };
-        let document = to_json(yaml);
+        let document = read_yaml(path)?;
         if !document["Resources"].is_object() {
-            return Err(context("there is no `Resources` mapping".to_owned()));
+            return Err(format!(
+                "{}: there is no `Resources` mapping",
+                path.display()
+            ));
         }
         let mut template = Self {
             document,
@@ -396,6 +389,23 @@ pub(crate) fn text(value: &Value) -> String {
 
 fn number(value: &Value) -> Option<f64> {
     text(value).parse().ok()
+}
+
+/// Reads a YAML file with one document. CloudFormation's short tags are read as their long form:
+/// `!Ref x` as `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
+///
+/// # Errors
+/// Returns an error if the file cannot be read or is not YAML, with line and column.
+pub fn read_yaml(path: &Path) -> Result<Value> {
+    let context = |error: String| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| context(error.to_string()))?;
+    let documents = Yaml::load_from_str(&text).map_err(|error| context(error.to_string()))?;
+    let [document] = documents.as_slice() else {
+        return Err(context(
+            "the file must contain one YAML document".to_owned(),
+        ));
+    };
+    Ok(to_json(document))
 }
 
 fn to_json(yaml: &Yaml<'_>) -> Value {

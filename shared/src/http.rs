@@ -55,18 +55,18 @@ where
     lambda_runtime::run(service_fn(respond)).await
 }
 
-/// Serves the requests that no route takes, for which `handler` only has to say what is wrong. They
-/// have no caller: what is nowhere is told to anybody.
+/// Serves the requests that no other route matches. They are not authenticated, because neither a 404
+/// or 405 nor the methods of a path reveal anything.
 ///
 /// # Errors
 /// As [`serve`].
 pub async fn serve_unrouted(
-    handler: fn(&UnroutedRequest) -> Error,
+    handler: fn(&UnroutedRequest) -> Result<Answer>,
 ) -> Result<(), lambda_http::Error> {
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
         let invocation = begin(&payload, &context);
-        let error = handler(&UnroutedRequest(payload));
-        Ok::<_, Infallible>(end(&invocation, Err(error), &Observed::default()))
+        let result = handler(&UnroutedRequest(payload));
+        Ok::<_, Infallible>(end(&invocation, result, &Observed::default()))
     };
     lambda_runtime::run(service_fn(respond)).await
 }

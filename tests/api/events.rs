@@ -155,8 +155,6 @@ fn what_only_api_gateway_sends_is_answered_as_it_should_be() {
             .invoke(&case["event"])
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut found = response.clone();
-        assert_eq!(found["cookies"].take(), json!([]), "{name}");
-        found.as_object_mut().expect("an object").remove("cookies");
         // The body is JSON in a string, or not there.
         let body = match &found["body"] {
             Value::String(body) => serde_json::from_str(body).expect("JSON"),

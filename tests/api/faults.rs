@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::{Endpoint, Instance, Reply};
+use local::{DynamoDbProxy, Instance, Reply};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, endpoint, stack};
@@ -46,7 +46,7 @@ fn events(token: &str) -> [(&'static str, Value, u16); 6] {
 
 /// Every endpoint's function, with the fault in the token's look-up and then in the operation; and
 /// on the same instance once more when the fault has passed, when it has to serve as ever.
-fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Endpoint) + Sync) {
+fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &DynamoDbProxy) + Sync) {
     thread::scope(|scope| {
         for (function, event, status) in events("") {
             for in_look_up in [true, false] {
@@ -101,7 +101,7 @@ fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
 /// Half of a function's ten seconds, so that two such requests fit in.
 const IN_TIME: Duration = Duration::from_secs(5);
 
-fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint: &Endpoint) {
+fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
     answer.assert_error(503, "unavailable", None);
     assert!(!answer.body.contains("secret"), "{}", answer.body);
     assert!(time < IN_TIME, "{function}: {time:?}");
@@ -115,7 +115,7 @@ fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint:
 #[test]
 fn throttling_is_503_without_a_storm_of_retries() {
     in_each_endpoint(
-        &Reply::error(400, "ThrottlingException"),
+        &Reply::error(400, "ThrottlingException", "a secret"),
         assert_unavailable,
     );
 }
@@ -123,7 +123,7 @@ fn throttling_is_503_without_a_storm_of_retries() {
 #[test]
 fn a_failing_database_is_503() {
     in_each_endpoint(
-        &Reply::error(500, "InternalServerError"),
+        &Reply::error(500, "InternalServerError", "a secret"),
         assert_unavailable,
     );
 }
@@ -134,7 +134,7 @@ fn a_transaction_in_the_way_is_503() {
         "TransactionConflictException",
         "TransactionInProgressException",
     ] {
-        in_each_endpoint(&Reply::error(400, name), |_, answer, _, _| {
+        in_each_endpoint(&Reply::error(400, name, "a secret"), |_, answer, _, _| {
             answer.assert_error(503, "unavailable", None);
         });
     }
@@ -142,7 +142,7 @@ fn a_transaction_in_the_way_is_503() {
 
 #[test]
 fn a_connection_that_breaks_in_the_middle_of_an_answer_is_503() {
-    in_each_endpoint(&Reply::Half, |function, answer, time, _| {
+    in_each_endpoint(&Reply::TruncatedResponse, |function, answer, time, _| {
         answer.assert_error(503, "unavailable", None);
         assert!(time < IN_TIME, "{function}: {time:?}");
     });
@@ -150,13 +150,13 @@ fn a_connection_that_breaks_in_the_middle_of_an_answer_is_503() {
 
 #[test]
 fn an_answer_that_never_comes_is_503_before_the_functions_own_time_out() {
-    in_each_endpoint(&Reply::Silence, assert_unavailable);
+    in_each_endpoint(&Reply::NoResponse, assert_unavailable);
 }
 
 #[test]
 fn an_answer_that_is_not_json_is_503() {
     in_each_endpoint(
-        &Reply::Answer(200, "<html>".to_owned()),
+        &Reply::Respond(200, "<html>".to_owned()),
         |function, answer, time, _| {
             answer.assert_error(503, "unavailable", None);
             assert!(time < IN_TIME, "{function}: {time:?}");
@@ -171,11 +171,14 @@ fn credentials_that_have_expired_or_do_not_suffice_are_our_fault_and_500() {
         "AccessDeniedException",
         "ResourceNotFoundException",
     ] {
-        in_each_endpoint(&Reply::error(400, name), |function, answer, time, _| {
-            answer.assert_error(500, "internal", None);
-            assert!(!answer.body.contains("secret"), "{}", answer.body);
-            assert!(time < IN_TIME, "{function}: {time:?}");
-        });
+        in_each_endpoint(
+            &Reply::error(400, name, "a secret"),
+            |function, answer, time, _| {
+                answer.assert_error(500, "internal", None);
+                assert!(!answer.body.contains("secret"), "{}", answer.body);
+                assert!(time < IN_TIME, "{function}: {time:?}");
+            },
+        );
     }
 }
 
@@ -210,15 +213,15 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
     // Each with what the log has to say of it.
     let faults = [
         (
-            Reply::error(400, "ThrottlingException"),
+            Reply::error(400, "ThrottlingException", "a secret"),
             "ThrottlingException",
         ),
         (
-            Reply::error(400, "AccessDeniedException"),
+            Reply::error(400, "AccessDeniedException", "a secret"),
             "AccessDeniedException",
         ),
-        (Reply::Half, "error reading a body"),
-        (Reply::Silence, "deadline has elapsed"),
+        (Reply::TruncatedResponse, "error reading a body"),
+        (Reply::NoResponse, "deadline has elapsed"),
     ];
     thread::scope(|scope| {
         for (fault, cause) in &faults {

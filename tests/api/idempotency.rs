@@ -236,7 +236,7 @@ fn a_conflict_of_transactions_is_resolved_inside() {
             "message": "Transaction cancelled [TransactionConflict, None]",
             "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "" }, { "Code": "None" }],
         });
-        Reply::Answer(400, cancelled.to_string())
+        Reply::Respond(400, cancelled.to_string())
     });
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()
@@ -272,7 +272,7 @@ fn a_kill_at_any_step_leaves_both_the_group_and_the_key_or_neither() {
                 .to_string();
             let killed = Command::new("kill").args(["-KILL", &process]).status();
             assert!(killed.expect("kill runs").success());
-            Reply::Silence
+            Reply::NoResponse
         });
         let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
         let mut instance = stack()

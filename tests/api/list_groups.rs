@@ -288,7 +288,7 @@ fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
         let mut answer = answer.expect("the table answers");
         let last = &answer["Items"][2];
         answer["LastEvaluatedKey"] = json!({ "account_id": last["account_id"], "id": last["id"] });
-        Reply::Answer(200, answer.to_string())
+        Reply::Respond(200, answer.to_string())
     });
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
     let mut instance = stack()

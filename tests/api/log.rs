@@ -100,7 +100,7 @@ fn an_error_of_ours_is_logged_once_with_all_its_causes_and_a_throttled_request_i
         if request.is_for_token() {
             Reply::Pass
         } else {
-            Reply::error(400, "ThrottlingException")
+            Reply::error(400, "ThrottlingException", "a secret")
         }
     });
     let variables = [

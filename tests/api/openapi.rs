@@ -19,10 +19,7 @@ use crate::support::{CONTACT_MEMBERS, GROUP_MEMBERS};
 
 fn openapi() -> Value {
     let path = tools::workspace().join("openapi.yaml");
-    Template::read(&path)
-        .expect("openapi.yaml can be read")
-        .json()
-        .clone()
+    local::template::read_yaml(&path).expect("openapi.yaml can be read")
 }
 
 fn names(object: &Value) -> BTreeSet<String> {
@@ -36,7 +33,8 @@ fn names(object: &Value) -> BTreeSet<String> {
 
 #[test]
 fn its_operations_are_the_templates_routes() {
-    let template = Template::read(&tools::workspace().join("template.yaml")).expect("the template");
+    let template =
+        Template::read(&tools::workspace().join("template.yaml"), &[]).expect("the template");
     let routes = template
         .functions()
         .expect("policies that are understood")

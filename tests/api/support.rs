@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use local::{Endpoint, Options, Reply, Stack, endpoint::Request, tools::say};
+use local::{DynamoDbProxy, Options, Reply, Stack, dynamodb_proxy::Request, say};
 use serde_json::{Value, json};
 
 /// Where the errors' documentation is, as template.yaml has it.
@@ -57,16 +57,15 @@ pub fn stack() -> &'static Stack {
 pub fn endpoint(
     function: &str,
     script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
-) -> Endpoint {
-    Endpoint::start(&stack().dynamodb_of(function), script).expect("a port")
+) -> DynamoDbProxy {
+    DynamoDbProxy::start(&stack().dynamodb_of(function), script).expect("a port")
 }
 
 /// Options for a stack of the binaries that Cargo built for this test, two instances of each.
-pub fn options(name: &'static str) -> Options {
+pub fn options(name: &str) -> Options {
     Options {
-        name,
+        name: name.to_owned(),
         binaries: binaries(),
-        instances: 2,
         ..Options::default()
     }
 }

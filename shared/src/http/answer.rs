@@ -35,8 +35,6 @@ pub struct Answer {
     headers: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// We set none. API Gateway does not need the member; cargo-lambda's front does.
-    cookies: [String; 0],
 }
 
 impl Answer {
@@ -97,8 +95,12 @@ impl Answer {
             status_code: 204,
             headers,
             body: None,
-            cookies: [],
         }
+    }
+
+    /// 204 with the methods that a path has, in response to OPTIONS.
+    pub fn options(allow: &str) -> Self {
+        Self::no_content().with("allow", allow.to_owned())
     }
 
     /// The answer to what could not be done.

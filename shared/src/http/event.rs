@@ -28,6 +28,13 @@ pub(crate) struct Event {
 struct RequestContext {
     request_id: Option<String>,
     stage: Option<String>,
+    http: Option<Http>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Http {
+    method: Option<String>,
 }
 
 impl Event {
@@ -53,6 +60,16 @@ impl Event {
         in_stage
             .filter(|path| path.starts_with('/'))
             .unwrap_or(path)
+    }
+
+    /// The method; empty if the event has none.
+    pub(crate) fn method(&self) -> &str {
+        let http = self
+            .request_context
+            .as_ref()
+            .and_then(|context| context.http.as_ref());
+        http.and_then(|http| http.method.as_deref())
+            .unwrap_or_default()
     }
 
     /// The query as it came, without its question mark.

@@ -154,6 +154,11 @@ impl Request {
 pub struct UnroutedRequest(pub(crate) Event);
 
 impl UnroutedRequest {
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.0.method()
+    }
+
     /// The path, decoded, and without the stage.
     pub fn path(&self) -> &str {
         self.0.path()
