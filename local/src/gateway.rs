@@ -30,6 +30,7 @@ use crate::{
     instance::MAX_PAYLOAD_BYTES,
     lambda::{Functions, Invoked},
     lock,
+    stack::Options,
     template::{Cors, EventSource, Template},
     terminal::{self, Line},
 };
@@ -42,12 +43,6 @@ const MAX_HEAD_BYTES: usize = 10_240;
 /// The [largest](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html)
 /// body, in bytes.
 const MAX_BODY_BYTES: usize = 10_000_000;
-
-/// How long a client may take to send the headers of a request, or to send its next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a client may take to send the body of a request.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an invocation by name may wait until an instance gets free.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -62,6 +57,8 @@ type HttpResponse = Response<Full<Bytes>>;
 pub(crate) struct Gateway {
     api: Mutex<Arc<Api>>,
     port: u16,
+    /// How long a client may take to send the headers of a request, and then its body.
+    client_timeout: Duration,
     /// Whether each request is printed as a line.
     prints: bool,
 }
@@ -95,11 +92,12 @@ struct Note {
 }
 
 impl Gateway {
-    pub(crate) fn new(api: Api, port: u16, prints: bool) -> Self {
+    pub(crate) fn new(api: Api, port: u16, options: &Options) -> Self {
         Self {
             api: Mutex::new(Arc::new(api)),
             port,
-            prints,
+            client_timeout: options.client_timeout,
+            prints: options.prints,
         }
     }
 
@@ -124,7 +122,7 @@ impl Gateway {
             let service = service_fn(move |request| gateway.clone().handle(request, client));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
+                .header_read_timeout(self.client_timeout)
                 // Larger than allowed, so that the limit below can be reported.
                 .max_buf_size(8 * MAX_HEAD_BYTES)
                 .max_headers(1_000)
@@ -140,7 +138,7 @@ impl Gateway {
     ) -> Result<HttpResponse, Infallible> {
         let start = Instant::now();
         let (head, body) = request.into_parts();
-        let body = timeout(BODY_TIMEOUT, read(body)).await;
+        let body = timeout(self.client_timeout, read(body)).await;
         let name = head
             .uri
             .path()
@@ -149,6 +147,10 @@ impl Gateway {
         let (response, note) = match (body, name) {
             (Err(_), _) => closing(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
             (Ok(Err(_)), _) => closing(StatusCode::BAD_REQUEST, "Bad Request"),
+            // `*`, or an authority.
+            _ if !head.uri.path().starts_with('/') => {
+                closing(StatusCode::BAD_REQUEST, "Bad Request")
+            }
             (Ok(Ok(body)), Some(name)) => self.invoke(name, &head, body).await,
             (Ok(Ok(body)), None) => self.respond(&head, body, client).await,
         };

@@ -112,6 +112,10 @@ impl Instance {
         self.log.text()
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// Sends an event to the function and waits for the outcome. An instance that exits or takes
     /// longer than `timeout` is lost, with an error in the form that
     /// [Lambda](https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html) uses.

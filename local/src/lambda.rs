@@ -106,7 +106,10 @@ impl Function {
             );
         };
         loop {
-            let idle = lock(&self.idle).pop();
+            let mut idle = lock(&self.idle).pop();
+            if idle.as_mut().is_some_and(|instance| !instance.is_running()) {
+                continue;
+            }
             let cold_start = idle.is_none();
             let mut instance = match idle.map_or_else(|| self.start(), Ok) {
                 Ok(instance) => instance,

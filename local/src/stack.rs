@@ -49,13 +49,15 @@ pub struct Options {
     pub binaries: PathBuf,
     /// How many instances a function may have at once.
     pub concurrency: usize,
+    /// How long a client may take to send the headers of a request, and then its body.
+    pub client_timeout: Duration,
     /// What the stack is tuned for.
     pub profile: Profile,
     /// Whether each request is printed as a line.
     pub prints: bool,
     /// Whether the functions' JSON lines go to the terminal, and not to files.
     pub json: bool,
-    /// The template, and values for its parameters.
+    /// The template.
     pub template: PathBuf,
     /// Values for the template's parameters.
     pub parameters: Vec<(String, String)>,
@@ -69,6 +71,7 @@ impl Default for Options {
             data_dir: None,
             binaries: PathBuf::new(),
             concurrency: 10,
+            client_timeout: Duration::from_secs(30),
             profile: Profile::default(),
             prints: false,
             json: false,
@@ -138,7 +141,7 @@ impl Stack {
             .any(|table| table == "GroupsTable");
         let functions = functions(&template, &dynamodb, &options, &reaper, &logs)?;
         let api = Api::new(&template, functions)?;
-        let gateway = Arc::new(Gateway::new(api, address.port(), options.prints));
+        let gateway = Arc::new(Gateway::new(api, address.port(), &options));
         runtime().spawn(gateway.clone().serve(listener));
         // `localhost` often means the IPv6 loopback, and `cargo lambda invoke` connects to it.
         if let Ok((listener, _)) = listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))) {
@@ -198,7 +201,7 @@ impl Stack {
     /// # Errors
     /// Returns an error, and goes on with what was served before, if the template cannot be read or
     /// a function does not start.
-    pub(crate) fn reload(&self) -> Result<Option<String>> {
+    pub fn reload(&self) -> Result<Option<String>> {
         let template = Template::read(&self.options.template, &self.options.parameters)?;
         self.dynamodb.create_tables(&template)?;
         let functions = functions(

@@ -1,0 +1,216 @@
+//! Lambda: instances, time-outs, and the Invoke API.
+
+use std::{
+    collections::BTreeSet,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use local::Stack;
+use serde_json::json;
+
+use crate::{
+    http::{Response, get, request},
+    options, stack,
+};
+
+#[test]
+fn concurrent_requests_run_concurrently_up_to_the_limit() {
+    let stack = Stack::start(options("concurrency")).expect("the stack starts");
+    let run = |count: usize, path: &'static str| {
+        let start = Instant::now();
+        let stack = &stack;
+        let responses: Vec<_> = thread::scope(|scope| {
+            let request = |_| scope.spawn(move || get(stack, path, "sleep 300").status);
+            let requests: Vec<_> = (0..count).map(request).collect();
+            requests
+                .into_iter()
+                .map(|request| request.join().expect("it ends"))
+                .collect()
+        });
+        (responses, start.elapsed().as_millis())
+    };
+    let (statuses, time) = run(3, "/echo");
+    assert_eq!(statuses, [200; 3]);
+    assert!((300..900).contains(&time), "{time}");
+    // Three instances serve nine requests in three turns.
+    let (statuses, time) = run(9, "/echo");
+    assert_eq!(statuses, [200; 9]);
+    assert!((900..2_000).contains(&time), "{time}");
+    assert_eq!(stack.process_ids("examples/probe").len(), 3);
+    // The time-out of this route is 400 ms, so the second turn is too late.
+    let (statuses, _) = run(6, "/hasty");
+    assert!(
+        statuses.contains(&200) && statuses.contains(&503),
+        "{statuses:?}"
+    );
+    assert_eq!(get(&stack, "/hasty", "").status, 200);
+}
+
+#[test]
+fn an_instance_is_used_again() {
+    let stack = Stack::start(options("reuse")).expect("the stack starts");
+    let processes: BTreeSet<_> = (0..10)
+        .map(|_| get(&stack, "/echo", "process").text())
+        .collect();
+    assert_eq!(processes.len(), 1);
+}
+
+#[test]
+fn a_function_that_dies_is_an_error_of_its_request_alone() {
+    let stack = Stack::start(options("deaths")).expect("the stack starts");
+    for action in ["exit", "fail", "sleep 3000"] {
+        get(&stack, "/echo", action).assert_message(500, "Internal Server Error");
+        assert_eq!(get(&stack, "/echo", "").status, 200, "{action}");
+    }
+    for _ in 0..20 {
+        for process in stack
+            .process_ids("examples/probe")
+            .iter()
+            .map(u32::to_string)
+        {
+            let killed = Command::new("kill").args(["-KILL", &process]).status();
+            assert!(killed.expect("kill runs").success());
+            // A process takes a moment to die.
+            while is_alive(&process) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let response = get(&stack, "/echo", "");
+        assert_eq!(response.status, 200, "a killed idle instance is replaced");
+    }
+}
+
+fn is_alive(process: &str) -> bool {
+    let ps = Command::new("ps")
+        .args(["-o", "stat=", "-p", process])
+        .output();
+    let state = String::from_utf8(ps.expect("ps runs").stdout).expect("UTF-8");
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+#[test]
+fn an_invocation_goes_on_if_its_client_leaves() {
+    let stack = Stack::start(options("left")).expect("the stack starts");
+    for _ in 0..30 {
+        let mut stream = crate::http::connect(&stack);
+        let request = crate::http::bytes("GET", "/echo", &["x-do: sleep 20"], "");
+        std::io::Write::write_all(&mut stream, &request).expect("it is sent");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(get(&stack, "/echo", "").status, 200);
+    assert!(stack.process_ids("examples/probe").len() <= 3);
+}
+
+#[test]
+fn a_function_has_the_variables_and_the_memory_of_the_template() {
+    let variables = get(stack(), "/echo", "variables").json();
+    for (name, value) in [
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "examples/probe"),
+        ("COLOR", "red"),
+        ("COMMON", "common"),
+        ("NAME", "none"),
+        ("OWN", "own"),
+    ] {
+        assert_eq!(variables[name], value, "{name}");
+    }
+    assert_eq!(variables.get("HUE"), None, "AWS::NoValue");
+    assert_eq!(variables.get("PATH"), None, "nothing of this process");
+}
+
+fn invoke(name: &str, headers: &[&str], payload: impl AsRef<[u8]>) -> Response {
+    let path = format!("/2015-03-31/functions/{name}/invocations");
+    request(stack(), "POST", &path, headers, payload)
+}
+
+#[test]
+fn a_function_is_invoked_by_its_name() {
+    let payload = json!({ "a": [1, "é"] });
+    for name in [
+        "ProbeFunction",
+        "examples%2Fprobe",
+        "ProbeFunction:live",
+        "arn:aws:lambda:us-east-1:000000000000:function:ProbeFunction",
+        "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3AProbeFunction%3Alive",
+    ] {
+        let response = invoke(name, &[], payload.to_string());
+        assert_eq!(response.status, 200, "{response:?}");
+        let output = response.json();
+        assert_eq!(output["body"], payload.to_string(), "{name}");
+        assert_eq!(response.header("x-amz-executed-version"), ["$LATEST"]);
+        assert_eq!(response.header("x-amz-function-error"), [""; 0]);
+    }
+    assert_eq!(
+        invoke("ProbeFunction", &[], "").json()["body"],
+        "{}",
+        "no payload"
+    );
+}
+
+#[test]
+fn a_function_error_is_200_with_a_header() {
+    for (action, kind) in [
+        ("fail", "Error"),
+        ("exit", "Runtime.ExitError"),
+        ("sleep 3000", "Sandbox.Timedout"),
+    ] {
+        let response = invoke("ProbeFunction", &[], json!({ "do": action }).to_string());
+        assert_eq!(
+            (response.status, response.header("x-amz-function-error")),
+            (200, vec!["Unhandled"])
+        );
+        let error = response.json();
+        assert!(
+            error["errorType"].as_str().expect("a type").contains(kind),
+            "{error}"
+        );
+        assert!(error["errorMessage"].is_string(), "{error}");
+    }
+}
+
+#[test]
+fn an_invocation_that_lambda_refuses_says_why() {
+    for (name, payload, status, kind) in [
+        ("nobody", "{}".to_owned(), 404, "ResourceNotFoundException"),
+        (
+            "ProbeFunction",
+            "{".to_owned(),
+            400,
+            "InvalidRequestContentException",
+        ),
+        (
+            "ProbeFunction",
+            format!("\"{}\"", "x".repeat(6_300_000)),
+            413,
+            "RequestTooLargeException",
+        ),
+    ] {
+        let response = invoke(name, &[], payload);
+        assert_eq!(
+            (response.status, response.header("x-amzn-errortype")),
+            (status, vec![kind])
+        );
+        assert!(response.json()["Message"].is_string());
+    }
+}
+
+#[test]
+fn other_invocation_types_do_not_wait() {
+    let start = Instant::now();
+    let payload = json!({ "do": "sleep 700" }).to_string();
+    let response = invoke("ProbeFunction", &["x-amz-invocation-type: Event"], &payload);
+    assert_eq!((response.status, response.text()), (202, String::new()));
+    let response = invoke(
+        "ProbeFunction",
+        &["x-amz-invocation-type: DryRun"],
+        &payload,
+    );
+    assert_eq!(response.status, 204);
+    assert!(
+        start.elapsed() < Duration::from_millis(600),
+        "{:?}",
+        start.elapsed()
+    );
+}

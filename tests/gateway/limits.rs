@@ -1,0 +1,221 @@
+//! Limits, time-outs, and clients that behave badly.
+
+use std::{
+    io::{BufReader, Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+use local::{Options, Stack};
+use serde_json::json;
+
+use crate::{
+    http::{bytes, connect, get, read, request, send, try_send},
+    options, stack,
+};
+
+/// Checks that the gateway still serves.
+fn assert_alive(stack: &Stack) {
+    assert_eq!(get(stack, "/echo", "").status, 200);
+}
+
+#[test]
+fn a_request_line_and_headers_of_10_240_bytes_are_the_most() {
+    let line = "GET /echo HTTP/1.1".len() + "api.example".len();
+    let padding = |size: usize| format!("x-padding: {}", "x".repeat(size));
+    assert_eq!(
+        request(stack(), "GET", "/echo", &[&padding(10_240 - line)], "").status,
+        200
+    );
+    let response = request(stack(), "GET", "/echo", &[&padding(10_241 - line)], "");
+    response.assert_message(431, "Request Header Fields Too Large");
+    let path = format!("/echo?{}", "x".repeat(10_240));
+    request(stack(), "GET", &path, &[], "").assert_message(431, "Request Header Fields Too Large");
+    let many: Vec<_> = (0..600)
+        .map(|n| format!("x-{n}: {}", "x".repeat(15)))
+        .collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(request(stack(), "GET", "/echo", &many, "").status, 200);
+    // Beyond what the parser takes, the response has no body.
+    assert_eq!(
+        request(stack(), "GET", "/echo", &[&padding(200_000)], "").status,
+        431
+    );
+    assert_alive(stack());
+}
+
+#[test]
+fn a_body_of_10_mb_is_the_most_and_lambda_takes_6_mb_of_event() {
+    let send = |size: usize| {
+        request(
+            stack(),
+            "POST",
+            "/echo",
+            &["content-type: text/plain"],
+            vec![b'x'; size],
+        )
+    };
+    // The function returns the event as a string of JSON, so the response is no smaller.
+    assert_eq!(send(5_000_000).status, 200);
+    send(6_300_000).assert_message(413, "Request Entity Too Large");
+    send(10_000_001).assert_message(413, "Request Entity Too Large");
+    send(30_000_000).assert_message(413, "Request Entity Too Large");
+    assert_alive(stack());
+}
+
+#[test]
+fn a_response_of_6_mb_is_the_most() {
+    assert_eq!(get(stack(), "/echo", "large 6000000").body.len(), 6_000_000);
+    get(stack(), "/echo", "large 6300000").assert_message(500, "Internal Server Error");
+    assert_alive(stack());
+}
+
+#[test]
+fn a_route_is_throttled_by_itself() {
+    let limit = ("Limit".to_owned(), "3".to_owned());
+    let stack = Stack::start(Options {
+        parameters: vec![limit],
+        ..options("throttled")
+    })
+    .expect("the stack starts");
+    let statuses: Vec<_> = (0..20)
+        .map(|_| get(&stack, "/limited", "").status)
+        .collect();
+    assert_eq!(statuses[..3], [200, 200, 200]);
+    assert!(
+        statuses.iter().filter(|status| **status == 429).count() > 10,
+        "{statuses:?}"
+    );
+    get(&stack, "/limited", "").assert_message(429, "Too Many Requests");
+    assert_alive(&stack);
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(
+        get(&stack, "/limited", "").status,
+        200,
+        "a third of a second later"
+    );
+}
+
+#[test]
+fn a_function_that_takes_too_long_is_503_and_the_next_request_is_served() {
+    let start = Instant::now();
+    get(stack(), "/hasty", "sleep 800").assert_message(503, "Service Unavailable");
+    assert!(
+        (400..700).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(get(stack(), "/hasty", "").status, 200);
+}
+
+#[test]
+fn what_is_sent_half_is_closed_after_a_time_out() {
+    for (half, response) in [
+        ("", None),
+        ("GET", None),
+        ("GET /echo HTTP/1.1\r\nhost: x\r\n", None),
+        (
+            "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc",
+            Some(408),
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab",
+            Some(408),
+        ),
+    ] {
+        let start = Instant::now();
+        let mut stream = connect(stack());
+        stream.write_all(half.as_bytes()).expect("it is sent");
+        let mut reader = BufReader::new(stream);
+        assert_eq!(
+            read(&mut reader).map(|response| response.status),
+            response,
+            "{half}"
+        );
+        let mut rest = Vec::new();
+        let _ = reader.read_to_end(&mut rest);
+        assert_eq!(rest, b"", "{half}: the connection is closed");
+        assert!(
+            (900..3_000).contains(&start.elapsed().as_millis()),
+            "{half}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[test]
+fn a_slow_body_that_is_in_time_is_served() {
+    let mut stream = connect(stack());
+    let request = bytes("POST", "/echo", &["content-type: text/plain"], "slowly");
+    for byte in request.chunks(request.len() / 8) {
+        stream.write_all(byte).expect("it is sent");
+        thread::sleep(Duration::from_millis(80));
+    }
+    assert_eq!(
+        read(&mut BufReader::new(stream))
+            .expect("a response")
+            .json()["body"],
+        "slowly"
+    );
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let mut stream = connect(stack());
+    let all: Vec<_> = (0..20)
+        .flat_map(|n| bytes("GET", &format!("/pets/{n}"), &[], ""))
+        .collect();
+    stream.write_all(&all).expect("they are sent");
+    let mut reader = BufReader::new(stream);
+    for n in 0..20 {
+        let response = read(&mut reader).expect("a response");
+        assert_eq!(
+            response.json()["pathParameters"],
+            json!({ "id": n.to_string() })
+        );
+    }
+}
+
+#[test]
+fn whatever_a_client_sends_gets_a_response_or_a_closed_connection() {
+    let binary: Vec<u8> = (0..=255).cycle().take(4_000).collect();
+    let hostile: [&[u8]; 18] = [
+        b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /echo HTTP/9.9\r\n\r\n",
+        b"GET /echo\r\n\r\n",
+        b"GET echo HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nhost x\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\n: x\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nx: a\0b\r\n\r\n",
+        b"GET /\x01 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+        b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        &binary,
+    ];
+    for bytes in hostile {
+        let response = try_send(stack(), bytes);
+        let status = response.as_ref().map_or(400, |response| response.status);
+        assert!(
+            (400..500).contains(&status),
+            "{}: {response:?}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
+    // Unusual, but valid.
+    for bytes in [
+        "GET /echo HTTP/1.1\r\nhost: \r\nexpect: 100-continue\r\n\r\n",
+        "GET /%zz%%% HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /echo?%zz&&=&== HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
+        let status = send(stack(), bytes).status;
+        assert!((200..500).contains(&status), "{bytes}: {status}");
+    }
+    assert_alive(stack());
+}

@@ -1,0 +1,44 @@
+//! The gateway of `local` against what AWS documents of API Gateway's HTTP APIs and of Lambda. Its
+//! function is tests/functions/probe.rs, its API template.yaml beside this file.
+
+mod http;
+mod invocations;
+mod limits;
+mod requests;
+mod responses;
+mod routes;
+mod settings;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use local::{Options, Stack};
+
+/// The directory of the example binaries' directory.
+fn binaries() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_create-group"));
+    binary
+        .parent()
+        .expect("a binary is in a directory")
+        .to_owned()
+}
+
+fn options(name: &str) -> Options {
+    Options {
+        name: format!("gateway/{name}"),
+        binaries: binaries(),
+        concurrency: 3,
+        client_timeout: Duration::from_secs(1),
+        template: local::tools::workspace().join("tests/gateway/template.yaml"),
+        ..Options::default()
+    }
+}
+
+/// The stack that most tests share.
+fn stack() -> &'static Stack {
+    static STACK: OnceLock<Stack> = OnceLock::new();
+    STACK.get_or_init(|| Stack::start(options("shared")).expect("the stack starts"))
+}

@@ -1,0 +1,126 @@
+//! Parameters, and a template that changes while the stack runs.
+
+use std::{fs, path::Path};
+
+use local::{Options, Stack, Template};
+
+use crate::{http::get, options};
+
+fn read(parameters: &[(&str, &str)]) -> local::Result<Template> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Template::read(
+        &options("").template,
+        &parameters.iter().map(owned).collect::<Vec<_>>(),
+    )
+}
+
+#[test]
+fn a_parameter_must_exist_and_have_an_allowed_value() {
+    for good in [
+        ("Color", "blue"),
+        ("Limit", "7"),
+        ("Limit", "1"),
+        ("Name", "abc"),
+        ("AllowedOrigins", ""),
+    ] {
+        assert!(read(&[good]).is_ok(), "{good:?}");
+    }
+    for (parameter, wanted) in [
+        (("Colour", "blue"), "AllowedOrigins, Color, Limit, Name"),
+        (("Color", "green"), "red, blue"),
+        (("Limit", "0"), "at least 1"),
+        (("Limit", "many"), "at least 1"),
+        (("Name", "Abc"), "^[a-z]+$"),
+    ] {
+        let error = read(&[parameter]).expect_err("it is refused");
+        let given = format!("--parameter {}={}", parameter.0, parameter.1);
+        assert!(
+            error.starts_with(&given) && error.contains(wanted),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_template_that_is_not_yaml_is_an_error_with_line_and_column() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken.yaml");
+    fs::write(&path, "Resources:\n  a: b\n c: d\n").expect("a file");
+    let error = Template::read(&path, &[]).expect_err("it is refused");
+    assert!(
+        error.contains("broken.yaml") && error.contains("line 3 column"),
+        "{error}"
+    );
+    fs::write(&path, "a: b\n").expect("a file");
+    let error = Template::read(&path, &[]).expect_err("it is refused");
+    assert!(error.contains("`Resources`"), "{error}");
+}
+
+#[test]
+fn a_reload_reads_the_template_again_and_a_failed_one_changes_nothing() {
+    let original = fs::read_to_string(options("").template).expect("the template");
+    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reloaded.yaml");
+    fs::write(&template, &original).expect("a file");
+    let parameters = vec![("Color".to_owned(), "blue".to_owned())];
+    let options = Options {
+        template: template.clone(),
+        parameters,
+        ..options("reload")
+    };
+    let stack = Stack::start(options).expect("the stack starts");
+    let variables = || get(&stack, "/echo", "variables").json();
+    assert_eq!(variables()["HUE"], "cold");
+    assert_eq!(get(&stack, "/new/7", "").json()["routeKey"], "$default");
+
+    let route = "        Echo: {Type: HttpApi, Properties: {Method: ANY, Path: /echo}}\n";
+    let added = "        New: {Type: HttpApi, Properties: {Method: GET, Path: \"/new/{id}\"}}\n";
+    let changed = original
+        .replace("COMMON: common", "COMMON: changed")
+        .replace(route, &format!("{route}{added}"));
+    fs::write(&template, &changed).expect("a file");
+    assert_eq!(stack.reload(), Ok(None));
+    assert_eq!(
+        (&variables()["COMMON"], &variables()["HUE"]),
+        (&"changed".into(), &"cold".into())
+    );
+    assert_eq!(
+        get(&stack, "/new/7", "").json()["routeKey"],
+        "GET /new/{id}"
+    );
+
+    for (broken, wanted) in [
+        ("]".to_owned(), "line 1"),
+        (
+            changed.replace("COMMON: changed", "MOOD: bad"),
+            "not in the mood to start",
+        ),
+        (
+            changed.replace("examples/probe", "no-such-binary"),
+            "no-such-binary",
+        ),
+    ] {
+        fs::write(&template, broken).expect("a file");
+        let error = stack.reload().expect_err("it is refused");
+        assert!(error.contains(wanted), "{error}");
+        assert_eq!(
+            variables()["COMMON"],
+            "changed",
+            "the former version is still served"
+        );
+    }
+}
+
+#[test]
+fn a_function_that_does_not_start_is_an_error_with_the_end_of_its_log() {
+    let template = fs::read_to_string(options("").template).expect("the template");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moody.yaml");
+    fs::write(&path, template.replace("COMMON: common", "MOOD: bad")).expect("a file");
+    let stack = Stack::start(Options {
+        template: path,
+        ..options("moody")
+    });
+    let error = stack.err().expect("it does not start");
+    assert!(
+        error.contains("examples/probe") && error.contains("not in the mood to start"),
+        "{error}"
+    );
+}
