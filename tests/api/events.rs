@@ -1,12 +1,14 @@
-//! Events, each to its function on a Runtime API: those of events/, which are what API Gateway, the
-//! stream and operators send; and those of tests/events/, which are what API Gateway sends and no
-//! local front does, each with its whole answer.
+//! Events of events/ and tests/events/, each sent to its function by name; those of tests/events/ with
+//! the whole response to each, and as HTTP requests if HTTP can carry them.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, FUNCTIONS, stack, text};
+use crate::{
+    http,
+    support::{Answer, Client, FUNCTIONS, stack, text},
+};
 
 /// An event of events/, with a token in its place.
 fn event(function: &str, token: &str) -> Value {
@@ -133,36 +135,75 @@ fn assert_like(found: &Value, expected: &Value, path: &str) {
     }
 }
 
+/// The parts of a response that a case of tests/events/ describes.
+fn assert_answer(status: &Value, headers: Value, body: &str, expected: &Value, name: &str) {
+    // The body is JSON in a string, or absent.
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let found = json!({ "statusCode": status, "headers": headers, "body": body });
+    assert_like(&found, expected, name);
+}
+
 #[test]
-fn what_only_api_gateway_sends_is_answered_as_it_should_be() {
+fn each_event_gets_its_response_from_the_function_and_over_http() {
     let dir = local::tools::workspace().join("tests/events");
-    let mut instances = std::collections::BTreeMap::new();
-    let mut count = 0;
+    let (mut count, mut over_http) = (0, 0);
     for entry in fs::read_dir(dir).expect("tests/events/") {
         let path = entry.expect("an entry").path();
         let name = path.display().to_string();
-        let client = Client::new();
-        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
-        let case = fs::read_to_string(&path)
-            .expect("UTF-8")
-            .replace("{token}", &client.token);
-        let case: Value = serde_json::from_str(&case).expect("JSON");
-        let function = text(&case["function"]);
-        let instance = instances
-            .entry(function.clone())
-            .or_insert_with(|| stack().instance(&function, &[]).expect("an instance"));
-        let response = instance
-            .invoke(&case["event"])
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let mut found = response.clone();
-        // The body is JSON in a string, or not there.
-        let body = match &found["body"] {
-            Value::String(body) => serde_json::from_str(body).expect("JSON"),
-            _ => Value::Null,
+        let text_of_case = fs::read_to_string(&path).expect("UTF-8");
+        let read = |client: &Client| -> Value {
+            local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
+            serde_json::from_str(&text_of_case.replace("{token}", &client.token)).expect("JSON")
         };
-        found["body"] = body;
-        assert_like(&found, &case["answer"], &name);
+        let case = read(&Client::new());
+        let response = stack().invoke(&text(&case["function"]), &case["event"]);
+        let response = response.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let body = response["body"].as_str().unwrap_or_default();
+        let headers = response["headers"].clone();
+        assert_answer(
+            &response["statusCode"],
+            headers,
+            body,
+            &case["answer"],
+            &name,
+        );
         count += 1;
+
+        // Another client, because the first call may have created something.
+        let case = read(&Client::new());
+        let Some(request) = http::request_of(&case["event"]) else {
+            continue;
+        };
+        let is_head = case["event"]["requestContext"]["http"]["method"] == "HEAD";
+        if is_head {
+            continue; // tests/api/fallback.rs sends it.
+        }
+        let response = http::send(stack(), request);
+        let request_id = response.header("apigw-requestid").concat();
+        assert_eq!(response.header("x-request-id"), [request_id], "{name}");
+        let mut headers = serde_json::Map::new();
+        for (header, value) in &response.headers {
+            if !["apigw-requestid", "connection", "content-length", "date"]
+                .contains(&header.as_str())
+            {
+                headers.insert(header.clone(), json!(value));
+            }
+        }
+        headers.insert(
+            "x-request-id".to_owned(),
+            case["answer"]["headers"]["x-request-id"].clone(),
+        );
+        assert_answer(
+            &json!(response.status),
+            headers.into(),
+            &response.text(),
+            &case["answer"],
+            &name,
+        );
+        over_http += 1;
     }
-    assert!(count >= 20, "they were found");
+    assert!(
+        count >= 25 && over_http >= 18,
+        "{count}, {over_http} over HTTP"
+    );
 }

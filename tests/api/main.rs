@@ -1,6 +1,10 @@
 //! The API from outside: real HTTP to the real binaries on DynamoDB Local. One stack serves all
 //! tests; each has an account of its own.
 
+// The tests of the gateway use all of it.
+#[allow(dead_code)]
+#[path = "../gateway/http.rs"]
+mod http;
 mod support;
 
 mod authentication;

@@ -1,7 +1,7 @@
 //! A function for the tests of the gateway. It does what the event says: `{"do": "exit"}` in the
 //! payload, or in the header `x-do` of a request.
 
-use std::time::Duration;
+use std::{fs::File, io::Write, time::Duration};
 
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -40,13 +40,40 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> 
                 .collect();
             return Ok(json!({ "statusCode": 200, "body": Value::Object(variables).to_string() }));
         }
-        // The batch of a stream, whose report is in its first record.
-        _ if event["Records"][0]["report"].is_object() => {
-            return Ok(event["Records"][0]["report"].clone());
-        }
+        _ if event["Records"].is_array() => return handle_batch(&event["Records"]),
         _ => {}
     }
     Ok(
         json!({ "statusCode": 200, "headers": { "content-type": "application/json" }, "body": event.to_string() }),
     )
+}
+
+/// Writes the ids of a batch's items as one line of the file `BATCHES`, and then does what the items
+/// say: an item with `fail` fails the batch, one with `report` is reported as failed.
+fn handle_batch(records: &Value) -> Result<Value, lambda_http::Error> {
+    let records = records.as_array().ok_or("no records")?;
+    let image = |record: &Value, name: &str| {
+        record["dynamodb"]["NewImage"][name]["S"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let ids: Vec<_> = records
+        .iter()
+        .filter_map(|record| image(record, "id"))
+        .collect();
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(std::env::var("BATCHES")?)?;
+    writeln!(file, "{}", ids.join(" "))?;
+    if records.iter().any(|record| image(record, "fail").is_some()) {
+        return Err("an item has `fail`".into());
+    }
+    let reported = records
+        .iter()
+        .filter(|record| image(record, "report").is_some());
+    let failures: Vec<_> = reported
+        .map(|record| json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
+        .collect();
+    Ok(json!({ "batchItemFailures": failures }))
 }

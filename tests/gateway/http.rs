@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use local::Stack;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 pub struct Response {
@@ -120,4 +122,49 @@ pub fn read(reader: &mut impl BufRead) -> Option<Response> {
         headers,
         body,
     })
+}
+
+/// The request that an event stands for; `None` if HTTP cannot carry it, or no stage of this gateway
+/// would send it. HEAD becomes GET, because the function's response is in the body.
+pub fn request_of(event: &Value) -> Option<Vec<u8>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    // The path of the event is decoded, so a slash in a parameter shows only there.
+    let path = match event["pathParameters"].as_object() {
+        None => escape(&text(&event["rawPath"])).replace("%2F", "/"),
+        Some(parameters) => {
+            let route = text(&event["routeKey"]);
+            let path = route.split(' ').nth(1)?.to_owned();
+            let fill = |path: String, (name, value): (&String, &Value)| {
+                path.replace(&format!("{{{name}}}"), &escape(&text(value)))
+            };
+            parameters.iter().fold(path, fill)
+        }
+    };
+    let query = text(&event["rawQueryString"]);
+    let headers = event["headers"].as_object()?;
+    let context = &event["requestContext"];
+    let is_valid = |value: &Value| !text(value).contains(['\0', '\u{fffd}']);
+    if context["stage"] != "$default"
+        || query.contains([' ', '"'])
+        || !headers.values().all(is_valid)
+    {
+        return None;
+    }
+    let body = match event["isBase64Encoded"] == true {
+        true => STANDARD.decode(text(&event["body"])).ok()?,
+        false => text(&event["body"]).into_bytes(),
+    };
+    let method = text(&context["http"]["method"]).replace("HEAD", "GET");
+    // Without headers, this is HTTP/1.0, which needs no Host.
+    let version = if headers.is_empty() { "1.0" } else { "1.1" };
+    let question_mark = if query.is_empty() { "" } else { "?" };
+    let mut head = format!("{method} {path}{question_mark}{query} HTTP/{version}\r\n");
+    for (name, value) in headers.iter().filter(|(name, _)| *name != "content-length") {
+        head += &format!("{name}: {}\r\n", text(value));
+    }
+    if !body.is_empty() {
+        head += &format!("content-length: {}\r\n", body.len());
+    }
+    Some([head.as_bytes(), b"\r\n", &body].concat())
 }

@@ -1,6 +1,7 @@
 //! The gateway of `local` against what AWS documents of API Gateway's HTTP APIs and of Lambda. Its
 //! function is tests/functions/probe.rs, its API template.yaml beside this file.
 
+mod event_source;
 mod http;
 mod invocations;
 mod limits;

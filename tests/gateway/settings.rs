@@ -26,7 +26,10 @@ fn a_parameter_must_exist_and_have_an_allowed_value() {
         assert!(read(&[good]).is_ok(), "{good:?}");
     }
     for (parameter, wanted) in [
-        (("Colour", "blue"), "AllowedOrigins, Color, Limit, Name"),
+        (
+            ("Colour", "blue"),
+            "AllowedOrigins, Batches, Color, Limit, Name",
+        ),
         (("Color", "green"), "red, blue"),
         (("Limit", "0"), "at least 1"),
         (("Limit", "many"), "at least 1"),

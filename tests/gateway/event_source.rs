@@ -1,0 +1,177 @@
+//! The event source mapping: its batch size, filter, retries and destination are the template's.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use local::{Options, Stack};
+use serde_json::{Value, json};
+
+use crate::options;
+
+/// Starts a stack whose function writes its batches into a file of this name.
+fn start(name: &'static str) -> (Stack, PathBuf) {
+    let batches = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-batches"));
+    let _ = fs::remove_file(&batches);
+    let parameters = vec![("Batches".to_owned(), batches.display().to_string())];
+    let stack = Stack::start(Options {
+        parameters,
+        ..options(name)
+    });
+    (stack.expect("the stack starts"), batches)
+}
+
+/// Writes items, each with an id and maybe one more attribute, in one transaction, so that the stream
+/// has them at once.
+fn write(stack: &Stack, items: &[(&str, &str)]) {
+    let put = |(id, attribute): &(&str, &str)| {
+        let mut item = json!({ "id": { "S": id } });
+        if !attribute.is_empty() {
+            item[*attribute] = json!({ "S": "yes" });
+        }
+        json!({ "Put": { "TableName": "ItemsTable", "Item": item } })
+    };
+    let items: Vec<_> = items.iter().map(put).collect();
+    stack
+        .dynamodb()
+        .call("TransactWriteItems", &json!({ "TransactItems": items }))
+        .expect("they are written");
+}
+
+/// Waits until the file has this many lines, and a moment longer, in which there must be no more.
+fn lines(file: &Path, count: usize) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let read = || {
+        fs::read_to_string(file)
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    while read().len() < count {
+        assert!(Instant::now() < deadline, "{:?}", read());
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(400));
+    read()
+}
+
+/// All ids, each as often as a batch had it.
+fn times(lines: &[String], id: &str) -> usize {
+    lines
+        .iter()
+        .flat_map(|line| line.split(' '))
+        .filter(|found| *found == id)
+        .count()
+}
+
+#[test]
+fn records_that_match_the_filter_come_in_batches_of_at_most_the_batch_size() {
+    let (stack, batches) = start("batches");
+    write(
+        &stack,
+        &[
+            ("a", ""),
+            ("b", "skip"),
+            ("c", ""),
+            ("d", ""),
+            ("e", ""),
+            ("f", "skip"),
+            ("g", ""),
+        ],
+    );
+    let found = lines(&batches, 2);
+    assert!(
+        found.iter().all(|line| line.split(' ').count() <= 3),
+        "{found:?}"
+    );
+    for (id, count) in [
+        ("a", 1),
+        ("b", 0),
+        ("c", 1),
+        ("d", 1),
+        ("e", 1),
+        ("f", 0),
+        ("g", 1),
+    ] {
+        assert_eq!(times(&found, id), count, "{id}: {found:?}");
+    }
+    // A change and a deletion are not INSERTs.
+    write(&stack, &[("a", "")]);
+    let key = json!({ "TableName": "ItemsTable", "Key": { "id": { "S": "a" } } });
+    stack
+        .dynamodb()
+        .call("DeleteItem", &key)
+        .expect("it is deleted");
+    write(&stack, &[("last", "")]);
+    assert_eq!(
+        lines(&batches, found.len() + 1).last().map(String::as_str),
+        Some("last")
+    );
+}
+
+#[test]
+fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() {
+    let (stack, batches) = start("failures");
+    write(&stack, &[("a", ""), ("bad", "fail"), ("c", "")]);
+    write(&stack, &[("last", "")]);
+    let queue = stack.logs().join("FailuresQueue.log");
+    let messages = lines(&queue, 1);
+    let found = lines(&batches, 1);
+    // Once with the others, and then alone: the first attempt and two retries.
+    let alone = found.iter().filter(|line| *line == "bad").count();
+    assert_eq!(alone, 3, "{found:?}");
+    for id in ["a", "c", "last"] {
+        assert!(times(&found, id) >= 1, "{id}: {found:?}");
+    }
+    assert_eq!(messages.len(), 1);
+    let message: Value = serde_json::from_str(&messages[0]).expect("JSON");
+    assert_eq!(
+        message["requestContext"]["condition"],
+        "RetryAttemptsExhausted"
+    );
+    assert_eq!(message["requestContext"]["approximateInvokeCount"], 3);
+    let info = &message["DDBStreamBatchInfo"];
+    assert_eq!(info["batchSize"], 1);
+    assert_eq!(info["startSequenceNumber"], info["endSequenceNumber"]);
+}
+
+#[test]
+fn records_before_a_reported_one_are_not_sent_again() {
+    let (stack, batches) = start("reports");
+    write(&stack, &[("a", ""), ("bad", "report")]);
+    let messages = lines(&stack.logs().join("FailuresQueue.log"), 1);
+    let found = lines(&batches, 3);
+    assert_eq!(times(&found, "a"), 1, "{found:?}");
+    assert!(times(&found, "bad") >= 3, "{found:?}");
+    assert_eq!(messages.len(), 1);
+}
+
+#[test]
+fn a_function_that_dies_gets_its_batch_again() {
+    let (stack, batches) = start("kills");
+    let ids: Vec<_> = (0..50).map(|id| id.to_string()).collect();
+    for id in &ids {
+        write(&stack, &[(id, "")]);
+        for process in stack.process_ids("examples/probe") {
+            let _ = std::process::Command::new("kill")
+                .args(["-KILL", &process.to_string()])
+                .status();
+        }
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let found = || {
+        fs::read_to_string(&batches)
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    while ids.iter().any(|id| times(&found(), id) == 0) {
+        assert!(Instant::now() < deadline, "{:?}", found());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
