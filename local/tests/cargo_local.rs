@@ -1,13 +1,13 @@
 //! `cargo local` as it is run from a terminal or a pipeline.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    process::{Child, ChildStdout, Command, Output, Stdio},
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant, SystemTime},
 };
 
 fn local(arguments: &[&str]) -> Command {
@@ -27,18 +27,28 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Checks that a command failed with one clear line of its own that mentions all of `wanted`.
+/// Checks that a command failed with one message that contains all of `wanted`.
 fn assert_refused(output: &Output, wanted: &[&str]) {
     let error = text(&output.stderr);
-    let lines: Vec<_> = error
+    let messages = error
         .lines()
         .filter(|line| line.starts_with("cargo local: "))
-        .collect();
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    assert_eq!(lines.len(), 1, "{error}");
+        .count();
+    assert_eq!((output.status.code(), messages), (Some(1), 1), "{error}");
     assert!(
-        wanted.iter().all(|wanted| lines[0].contains(wanted)),
-        "{error}"
+        wanted.iter().all(|wanted| error.contains(wanted)),
+        "{wanted:?}: {error}"
+    );
+}
+
+/// Checks that a command failed with one line that contains all of `wanted`.
+fn assert_refused_in_one_line(output: &Output, wanted: &[&str]) {
+    assert_refused(output, wanted);
+    assert_eq!(
+        text(&output.stderr).lines().count(),
+        1,
+        "{}",
+        text(&output.stderr)
     );
 }
 
@@ -47,109 +57,176 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// A `cargo local` that serves.
+/// An empty directory of this name.
+fn empty_dir(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).expect("a directory");
+    dir
+}
+
+/// A `cargo local` that serves. It is ended when it is dropped.
 struct Server {
     process: Child,
+    greeting: Vec<String>,
     output: BufReader<ChildStdout>,
+    errors: BufReader<ChildStderr>,
     port: u16,
-    token: String,
 }
 
 impl Server {
     fn start(arguments: &[&str]) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), arguments)
+    }
+
+    fn start_on(port: u16, arguments: &[&str]) -> Self {
         let port_text = port.to_string();
-        let arguments = [&["--port", &port_text], arguments].concat();
-        let mut command = local(&arguments);
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut command = local(&[&["--port", &port_text], arguments].concat());
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut token = String::new();
-        while !token.starts_with("groups_") {
-            token.clear();
-            assert!(output.read_line(&mut token).expect("UTF-8") > 0, "it ended");
+        let errors = BufReader::new(process.stderr.take().expect("a pipe"));
+        let mut greeting: Vec<String> = Vec::new();
+        while greeting.last().is_none_or(|line| !line.starts_with("  -H")) {
+            let mut line = String::new();
+            assert!(
+                output.read_line(&mut line).expect("UTF-8") > 0,
+                "it ended: {greeting:?}"
+            );
+            // With --json, the functions' lines come before.
+            if !greeting.is_empty() || line.starts_with("The groups API") {
+                greeting.push(line.trim_end().to_owned());
+            }
         }
+        output.read_line(&mut String::new()).expect("an empty line");
         Self {
             process,
+            greeting,
             output,
+            errors,
             port,
-            token: token.trim().to_owned(),
         }
+    }
+
+    fn token_file(&self) -> PathBuf {
+        local::tools::home()
+            .expect("target/local")
+            .join(format!("token-{}", self.port))
+    }
+
+    fn token(&self) -> String {
+        fs::read_to_string(self.token_file()).expect("a token")
     }
 
     fn curl(&self, arguments: &[&str]) -> String {
-        let output = Command::new("curl")
-            .args([
-                "-s",
-                &format!("http://127.0.0.1:{}/v1/groups", self.port),
-                "-H",
-            ])
-            .arg(format!("Authorization: Bearer {}", self.token))
-            .args(arguments)
-            .output()
-            .expect("curl runs");
-        text(&output.stdout)
+        self.curl_with(&self.token(), arguments)
     }
 
-    /// The processes of this stack: its front, its DynamoDB Local and its functions all have its
-    /// guardian's process group, which the front is found by.
-    fn processes(&self) -> Vec<String> {
+    fn curl_with(&self, token: &str, arguments: &[&str]) -> String {
+        let output = Command::new("curl")
+            .args(["-s", &format!("http://127.0.0.1:{}/v1/groups", self.port)])
+            .args(["-H", &format!("Authorization: Bearer {token}")])
+            .args(arguments)
+            .output();
+        text(&output.expect("curl runs").stdout)
+    }
+
+    /// The next line that `cargo local` prints about a request.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("UTF-8");
+        line.trim_end().to_owned()
+    }
+
+    /// The processes of this stack: those of its reaper's group.
+    fn processes(&self) -> Vec<(String, String)> {
         let output = Command::new("ps")
-            .args(["-A", "-o", "pid=,pgid=,args="])
+            .args(["-A", "-o", "pid=,ppid=,pgid=,args="])
             .output()
             .expect("ps");
         let list = text(&output.stdout);
-        let front = format!("--invoke-port {} ", self.port);
-        let group = list
+        let rows: Vec<Vec<_>> = list
             .lines()
-            .find(|line| line.contains(&front))
-            .and_then(|line| line.split_whitespace().nth(1));
-        let Some(group) = group else {
-            return Vec::new();
-        };
-        let of_group = |line: &&str| line.split_whitespace().nth(1) == Some(group);
-        list.lines().filter(of_group).map(str::to_owned).collect()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        let parent = self.process.id().to_string();
+        let reaper = rows
+            .iter()
+            .find(|row| row[1] == parent && row[0] == row[2] && row[3] == "sh");
+        let group = reaper.map_or("", |row| row[0]);
+        let of_group = rows.iter().filter(|row| row[2] == group);
+        of_group
+            .map(|row| (row[0].to_owned(), row[3..].join(" ")))
+            .collect()
+    }
+
+    /// The ids of this stack's processes of a program.
+    fn processes_of(&self, program: &str) -> Vec<String> {
+        let of_program = self
+            .processes()
+            .into_iter()
+            .filter(|(_, command)| command.contains(program));
+        of_program.map(|(id, _)| id).collect()
     }
 
     /// Sends a signal, waits for the end, and checks that nothing is left.
     fn end(mut self, signal: &str) -> Option<i32> {
         let processes = self.processes();
-        // The guardian, DynamoDB Local, the front and the nine functions.
-        assert_eq!(processes.len(), 12, "{processes:#?}");
-        let pids: Vec<_> = processes
-            .iter()
-            .filter_map(|line| line.split_whitespace().next())
-            .collect();
-        let sent = Command::new("kill")
-            .args([signal, &self.process.id().to_string()])
-            .status();
-        assert!(sent.expect("kill runs").success());
+        // The reaper, DynamoDB Local and the nine functions.
+        assert!(processes.len() >= 11, "{processes:#?}");
+        kill(signal, &self.process.id().to_string());
         let status = self.process.wait().expect("it ends");
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let alive = || {
-            let output = Command::new("ps")
-                .args(["-o", "pid=,stat=,args=", "-p", &pids.join(",")])
-                .output();
-            let list = text(&output.expect("ps").stdout);
-            // What its parent has not yet asked for is dead all the same.
-            let running = |line: &&str| {
-                !line
-                    .split_whitespace()
-                    .nth(1)
-                    .is_some_and(|stat| stat.starts_with('Z'))
-            };
-            list.lines()
-                .filter(running)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        while !alive().is_empty() {
-            assert!(Instant::now() < deadline, "left running: {:#?}", alive());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        assert_gone(&processes);
         assert!(TcpStream::connect(("127.0.0.1", self.port)).is_err());
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).expect("UTF-8");
         status.code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_file(self.token_file());
+    }
+}
+
+fn kill(signal: &str, process: &str) {
+    assert!(
+        Command::new("kill")
+            .args([signal, process])
+            .status()
+            .expect("kill runs")
+            .success()
+    );
+}
+
+/// Checks that processes end within five seconds.
+fn assert_gone(processes: &[(String, String)]) {
+    let ids: Vec<_> = processes.iter().map(|(id, _)| id.as_str()).collect();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let alive = || {
+        let output = Command::new("ps")
+            .args(["-o", "pid=,stat=,args=", "-p", &ids.join(",")])
+            .output();
+        let list = text(&output.expect("ps").stdout);
+        // A zombie has ended, even if its parent has not noticed yet.
+        let is_running = |line: &&str| {
+            !line
+                .split_whitespace()
+                .nth(1)
+                .is_some_and(|state| state.starts_with('Z'))
+        };
+        list.lines()
+            .filter(is_running)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    while !alive().is_empty() {
+        assert!(Instant::now() < deadline, "left running: {:#?}", alive());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -159,10 +236,8 @@ fn a_command_gets_a_stack_of_its_own_and_its_status_is_passed_on() {
     let output = run(&mut local(&["--", "sh", "-c", script]));
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
     let page = text(&output.stdout);
-    assert!(
-        page.starts_with(r#"{"has_more":false,"data":[{"id":"L7cGNIBKZiNJ6wqF""#),
-        "{page}"
-    );
+    let start = r#"{"has_more":true,"data":[{"id":"L7cGNIBKZiNJ6wqF""#;
+    assert!(page.starts_with(start), "{page}");
     let killed = run(&mut local(&["--", "sh", "-c", "kill -TERM $$"]));
     assert_eq!(
         killed.status.code(),
@@ -177,51 +252,281 @@ fn a_command_gets_a_stack_of_its_own_and_its_status_is_passed_on() {
 }
 
 #[test]
-fn data_survive_a_restart_where_a_directory_is_given_and_nothing_else_survives_its_end() {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("data");
-    let _ = fs::remove_dir_all(&dir);
-    let dir = dir.to_str().expect("UTF-8");
-    let server = Server::start(&["--data-dir", dir]);
-    let created = server.curl(&["-d", "name=Chelsea Hotel"]);
-    assert!(created.contains("Chelsea Hotel"), "{created}");
-    let token = server.token.clone();
-    assert_eq!(server.end("-INT"), Some(0));
-
-    let mut server = Server::start(&["--data-dir", dir]);
-    assert!(
-        server.curl(&[]).contains(&created),
-        "the group is still there"
-    );
-    server.token = token;
-    assert!(server.curl(&[]).contains(&created), "and so is the token");
-    assert_eq!(server.end("-KILL"), None);
-
-    let server = Server::start(&["--data-dir", dir]);
-    assert!(server.curl(&[]).contains(&created), "a kill loses nothing");
-    assert_eq!(server.end("-HUP"), Some(0));
+fn a_command_that_ignores_signals_is_ended_and_nothing_is_left() {
+    let mut process = local(&[
+        "--",
+        "sh",
+        "-c",
+        "trap '' INT TERM HUP; echo up; while :; do sleep 1; done",
+    ]);
+    let mut process = process.stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("UTF-8");
+    assert_eq!(line, "up\n");
+    kill("-TERM", &process.id().to_string());
+    assert_eq!(process.wait().expect("it ends").code(), Some(128 + 9));
 }
 
 #[test]
-fn operators_functions_answer_cargo_lambda_invoke_at_the_same_address() {
+fn the_greeting_is_short_and_its_curl_line_works_as_pasted() {
     let server = Server::start(&[]);
-    // Without an address cargo-lambda asks the IPv6 loopback.
-    let output = Command::new(cargo_lambda())
+    assert!(server.greeting.len() <= 12, "{:#?}", server.greeting);
+    assert!(
+        !server.greeting.concat().contains(&server.token()),
+        "the token is not printed"
+    );
+    let curl = server
+        .greeting
+        .iter()
+        .position(|line| line.starts_with("curl"))
+        .expect("a curl line");
+    let lines = server.greeting[curl..].join("\n");
+    let output = Command::new("sh")
+        .args(["-c", &lines])
+        .current_dir(local::tools::workspace())
+        .output();
+    assert!(
+        text(&output.expect("sh runs").stdout).contains("Plaza Hotel"),
+        "{lines}"
+    );
+    assert_eq!(server.end("-INT"), Some(0));
+}
+
+#[test]
+fn each_request_is_one_line() {
+    let mut server = Server::start(&["--concurrency", "2"]);
+    server.curl(&["-d", "nmae=x"]);
+    let line = server.line();
+    assert!(
+        line.contains(" POST ")
+            && line.contains("/v1/groups 400 ")
+            && line.ends_with("unknown: nmae"),
+        "{line}"
+    );
+    assert!(
+        !line.contains("cold start") && !line.contains('\x1b'),
+        "{line}"
+    );
+    let creates: Vec<_> = server.processes_of("create-group");
+    kill("-KILL", &creates[0]);
+    std::thread::sleep(Duration::from_millis(300));
+    server.curl(&["-d", "name=x"]);
+    let line = server.line();
+    assert!(
+        line.contains("/v1/groups 201 ") && line.ends_with("cold start"),
+        "{line}"
+    );
+    let logs = local::tools::home()
+        .expect("target/local")
+        .join(format!("logs/{}", server.port));
+    let log = fs::read_to_string(logs.join("create-group.log")).expect("a log");
+    assert!(log.contains(r#""status":201"#), "{log}");
+}
+
+#[test]
+fn json_prints_the_functions_log_and_parameters_reach_the_functions() {
+    let url = "DocumentationUrl=https://docs.example/errors";
+    let mut server = Server::start(&["--json", "--parameter", url]);
+    let error = server.curl(&["-d", "nmae=x"]);
+    assert!(
+        error.contains("https://docs.example/errors/invalid_request"),
+        "{error}"
+    );
+    let line = server.line();
+    assert!(
+        line.starts_with('{') && line.contains(r#""code":"unknown""#),
+        "{line}"
+    );
+}
+
+#[test]
+fn data_and_token_survive_a_restart_if_a_directory_is_given_and_nothing_else_survives() {
+    let dir = empty_dir("data");
+    let dir = dir.to_str().expect("UTF-8");
+    let server = Server::start(&["--data-dir", dir]);
+    let port = server.port;
+    let created = server.curl(&["-d", "name=Chelsea Hotel"]);
+    assert!(created.contains("Chelsea Hotel"), "{created}");
+    let token = server.token();
+    let deleted = [
+        "-X",
+        "DELETE",
+        "--request-target",
+        "/v1/groups/L7cGNIBKZiNJ6wqF",
+    ];
+    assert_eq!(server.curl(&deleted), "");
+    let saved = server.token_file().with_extension("saved");
+    fs::copy(server.token_file(), &saved).expect("a copy");
+    assert_eq!(server.end("-INT"), Some(0));
+
+    fs::rename(&saved, saved.with_extension("")).expect("the token is still there");
+    let server = Server::start_on(port, &["--data-dir", dir]);
+    assert_eq!(server.token(), token, "a token that works is kept");
+    let page = server.curl(&["--request-target", "/v1/groups?limit=100"]);
+    assert!(page.contains(&created), "the group is still there");
+    assert!(
+        !page.contains("L7cGNIBKZiNJ6wqF"),
+        "a deleted sample does not come back"
+    );
+    assert_eq!(server.end("-KILL"), None);
+
+    let server = Server::start(&["--data-dir", dir]);
+    assert!(
+        server.curl_with(&token, &[]).contains(&created),
+        "a kill loses nothing"
+    );
+    let output = run(&mut local(&[
+        "--port",
+        &free_port().to_string(),
+        "--data-dir",
+        dir,
+    ]));
+    assert_refused_in_one_line(&output, &[dir, "in use", "--data-dir"]);
+    assert_eq!(server.end("-HUP"), Some(0));
+
+    fs::write(Path::new(dir).join("my-notes.txt"), "mine").expect("a file");
+    let server = Server::start(&["--data-dir", dir, "--reset"]);
+    let page = server.curl(&["--request-target", "/v1/groups?limit=100"]);
+    assert!(!page.contains(
+        "Chelsea Hotel\",\"description\":null,\"avatar_url\":null,\"conversation_id\":null"
+    ));
+    assert!(
+        page.contains("L7cGNIBKZiNJ6wqF") && !page.contains(&created),
+        "{page}"
+    );
+    assert!(
+        Path::new(dir).join("my-notes.txt").exists(),
+        "only the data are deleted"
+    );
+}
+
+#[test]
+fn two_stacks_have_a_token_each() {
+    let (one, other) = (Server::start(&[]), Server::start(&[]));
+    for server in [&one, &other] {
+        assert!(server.curl(&[]).contains("Plaza Hotel"));
+    }
+    assert!(one.curl_with(&other.token(), &[]).contains("token_invalid"));
+}
+
+#[test]
+fn a_change_of_the_template_is_reloaded_and_reported() {
+    let mut server = Server::start(&[]);
+    let functions = server.processes_of("get-group");
+    let template =
+        File::open(local::tools::workspace().join("template.yaml")).expect("the template");
+    template
+        .set_modified(SystemTime::now())
+        .expect("it is touched");
+    let mut lines = server
+        .errors
+        .by_ref()
+        .lines()
+        .map(|line| line.expect("UTF-8"));
+    // Before that, it may report that building takes a while.
+    let line = lines.find(|line| line.contains("changed")).expect("a line");
+    assert!(
+        line.starts_with("template.yaml changed: reloaded in "),
+        "{line}"
+    );
+    assert!(server.curl(&[]).contains("Plaza Hotel"));
+    let reloaded = server.processes_of("get-group");
+    assert!(
+        !reloaded.is_empty() && reloaded.iter().all(|process| !functions.contains(process)),
+        "{reloaded:?}"
+    );
+}
+
+#[test]
+fn functions_answer_cargo_lambda_invoke_and_the_aws_cli() {
+    let server = Server::start(&[]);
+    let requirements = include_str!("requirements.txt");
+    let tools = local::tools::python_packages("clients", requirements).expect("they are fetched");
+    let payload = r#"{"account_id":"acme","name":"laptop"}"#;
+    // cargo-lambda connects to the IPv6 loopback.
+    let output = Command::new(tools.join("bin/cargo-lambda"))
         .args([
             "lambda",
             "invoke",
             "--invoke-port",
             &server.port.to_string(),
             "issue-token",
+            "--data-ascii",
+            payload,
         ])
-        .args(["--data-ascii", r#"{"account_id":"acme","name":"laptop"}"#])
-        .output()
-        .expect("cargo-lambda runs");
-    let answer = text(&output.stdout);
+        .output();
+    let output = output.expect("cargo-lambda runs");
+    let token = text(&output.stdout);
     assert!(
-        answer.contains("groups_") && answer.contains(r#""account_id":"acme""#),
-        "{answer}"
+        token.contains("groups_") && token.contains(r#""account_id":"acme""#),
+        "{token} {}",
+        text(&output.stderr)
     );
-    assert_eq!(server.end("-TERM"), Some(0));
+
+    let file = empty_dir("aws").join("output.json");
+    let invoke = |function: &str, payload: &str| {
+        let output = Command::new(tools.join("bin/python"))
+            .args([
+                tools.join("bin/aws").to_str().expect("UTF-8"),
+                "lambda",
+                "invoke",
+            ])
+            .args([
+                "--endpoint-url",
+                &format!("http://127.0.0.1:{}", server.port),
+            ])
+            .args([
+                "--region",
+                "us-east-1",
+                "--function-name",
+                function,
+                "--payload",
+                payload,
+            ])
+            .arg(&file)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .output()
+            .expect("aws runs");
+        (
+            text(&output.stdout) + &text(&output.stderr),
+            fs::read_to_string(&file).unwrap_or_default(),
+        )
+    };
+    let (metadata, output) = invoke("RevokeTokenFunction", r#"{"account_id":"acme"}"#);
+    assert!(metadata.contains(r#""StatusCode": 200"#), "{metadata}");
+    assert_eq!(output, r#"{"revoked":1}"#);
+    let (metadata, output) = invoke("issue-token", "{}");
+    assert!(
+        metadata.contains(r#""FunctionError": "Unhandled""#),
+        "{metadata}"
+    );
+    assert!(output.contains("account_id"), "{output}");
+    let (error, _) = invoke("no-such-function", "{}");
+    assert!(
+        error.contains("ResourceNotFoundException") && error.contains("no-such-function"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_dynamodb_local_that_dies_ends_everything_with_the_cause() {
+    let mut server = Server::start(&[]);
+    let processes = server.processes();
+    kill("-KILL", &server.processes_of("ServerRunner")[0]);
+    let mut errors = String::new();
+    server.errors.read_to_string(&mut errors).expect("UTF-8");
+    assert!(
+        errors.contains("cargo local: DynamoDB Local exited (signal: 9"),
+        "{errors}"
+    );
+    assert_eq!(server.process.wait().expect("it ends").code(), Some(1));
+    assert_gone(&processes);
+    let script = "kill -KILL $(ps -A -o pid=,ppid=,args= | awk -v parent=$PPID '/[S]erverRunner/ && $2 == parent {print $1}'); sleep 20";
+    let output = run(&mut local(&["--", "sh", "-c", script]));
+    assert_refused(&output, &["DynamoDB Local exited (signal: 9"]);
 }
 
 #[test]
@@ -229,32 +534,26 @@ fn a_taken_port_is_one_clear_line() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let output = run(&mut local(&["--port", &port]));
-    assert_refused(&output, &[&port, "--port"]);
-    assert_eq!(
-        text(&output.stderr).lines().count(),
-        1,
-        "nothing was built or fetched first"
-    );
+    // One line: nothing was built or fetched first.
+    assert_refused_in_one_line(&output, &[&port, "--port"]);
 }
 
 #[test]
 fn a_wrong_command_line_is_one_clear_line() {
-    assert_refused(&run(&mut local(&["--prot", "9001"])), &["--prot", "--help"]);
+    assert_refused_in_one_line(&run(&mut local(&["--prot", "9001"])), &["--prot", "--help"]);
+    let output = run(&mut local(&["--parameter", "LogLevel=LOUD"]));
+    assert_refused_in_one_line(&output, &["LogLevel=LOUD", "ERROR, WARN, INFO, DEBUG"]);
     let help = run(&mut local(&["--help"]));
     assert!(help.status.success() && text(&help.stdout).contains("--data-dir DIR"));
 }
 
-/// `cargo local` where nothing has been fetched yet, with a Cargo that says where things are, but
-/// builds nothing, which would take minutes there.
+/// `cargo local` on a machine on which nothing has been fetched yet, with a Cargo that knows where
+/// things are, but builds nothing, which would take minutes.
 fn on_a_new_machine(name: &str) -> Command {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).expect("a directory");
+    let dir = empty_dir(name);
     let cargo = dir.join("cargo");
     let script = format!(
-        "#!/bin/sh
-test \"$1\" = build || exec {} \"$@\"
-",
+        "#!/bin/sh\ntest \"$1\" = build || exec {} \"$@\"\n",
         env!("CARGO")
     );
     fs::write(&cargo, script).expect("a script");
@@ -267,34 +566,53 @@ test \"$1\" = build || exec {} \"$@\"
 }
 
 #[test]
-fn no_python_is_one_clear_line() {
+fn no_python_is_one_clear_message() {
     let mut command = on_a_new_machine("no-python");
     // A PATH with a shell and nothing else.
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("path");
-    fs::create_dir_all(&path).expect("a directory");
-    let _ = std::os::unix::fs::symlink("/bin/sh", path.join("sh"));
+    let path = empty_dir("path");
+    std::os::unix::fs::symlink("/bin/sh", path.join("sh")).expect("a link");
     command.env("PATH", path);
-    assert_refused(&run(&mut command), &["Python 3"]);
+    assert_refused(
+        &run(&mut command),
+        &["Install Python 3", "cannot run python3"],
+    );
 }
 
 #[test]
-fn no_network_is_one_clear_line() {
+fn no_network_is_one_clear_message_with_the_cause() {
     let mut command = on_a_new_machine("no-network");
-    // pip finds nobody there, and is not to try for long.
+    // Nothing listens there, and pip tries only twice.
     command
         .env("PIP_INDEX_URL", "http://127.0.0.1:9/")
-        .env("PIP_RETRIES", "0");
+        .env("PIP_RETRIES", "1");
     command.env_remove("PIP_FIND_LINKS");
-    assert_refused(&run(&mut command), &["PyPI", "network"]);
+    assert_refused(
+        &run(&mut command),
+        &[
+            "cannot fetch from PyPI",
+            "Check the network",
+            "127.0.0.1",
+            "refused",
+        ],
+    );
 }
 
 #[test]
-fn a_dynamodb_that_does_not_answer_is_one_clear_line() {
+fn a_function_that_is_not_there_is_one_clear_message() {
+    // The new machine's target directory has no binaries.
+    let mut command = on_a_new_machine("no-binaries");
+    let home = local::tools::home().expect("target/local");
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-binaries/target/local");
+    fs::create_dir_all(&target).expect("a directory");
+    for fetched in ["python", "dynamodb-local"] {
+        std::os::unix::fs::symlink(home.join(fetched), target.join(fetched)).expect("a link");
+    }
+    assert_refused(&run(&mut command), &["cannot start", "target/debug/"]);
+}
+
+#[test]
+fn a_dynamodb_that_does_not_respond_is_one_clear_line() {
     let mut command = local(&["--", "true"]);
     command.env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9");
     assert_refused(&run(&mut command), &["http://127.0.0.1:9", "unset"]);
-}
-
-fn cargo_lambda() -> PathBuf {
-    todo!()
 }

@@ -27,6 +27,8 @@ mod page;
 mod properties;
 mod purge_messages;
 mod readme;
+mod repeated_headers;
 mod revoke_token;
+mod storm;
 mod template;
 mod update_group;
