@@ -17,17 +17,15 @@ use hyper::{
     Response,
     body::{Bytes, Frame, Incoming},
     server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
-    task::{AbortHandle, JoinSet, spawn_blocking},
+    task::{AbortHandle, spawn_blocking},
     time::sleep,
 };
 
-use crate::{ANY_PORT, DynamoDb, Result, listen, lock, runtime};
+use crate::{ANY_PORT, DynamoDb, Result, listen, lock, runtime, server};
 
 /// What the proxy does with a request.
 #[derive(Clone, Debug)]
@@ -110,11 +108,7 @@ impl DynamoDbProxy {
             script: Box::new(script),
             handled: AtomicUsize::new(0),
         });
-        let server = Mutex::new(
-            runtime()
-                .spawn(shared.clone().serve(listener))
-                .abort_handle(),
-        );
+        let server = Mutex::new(shared.clone().serve(listener));
         Ok(Self {
             url: format!("http://{address}"),
             address,
@@ -144,9 +138,7 @@ impl DynamoDbProxy {
     /// Returns an error if another program has taken the port.
     pub fn resume(&self) -> Result<()> {
         let (listener, _) = listen(self.address)?;
-        *lock(&self.server) = runtime()
-            .spawn(self.shared.clone().serve(listener))
-            .abort_handle();
+        *lock(&self.server) = self.shared.clone().serve(listener);
         Ok(())
     }
 }
@@ -158,17 +150,11 @@ impl Drop for DynamoDbProxy {
 }
 
 impl Shared {
-    /// Accepts connections until the task is aborted, which closes them all.
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            let shared = self.clone();
-            let service = service_fn(move |request| shared.clone().respond(request));
-            connections
-                .spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            while connections.try_join_next().is_some() {}
-        }
+    fn serve(self: Arc<Self>, listener: TcpListener) -> AbortHandle {
+        let respond = move |request, _| self.clone().respond(request);
+        runtime()
+            .spawn(server::serve(listener, http1::Builder::new(), respond))
+            .abort_handle()
     }
 
     /// Responds to a request. An error closes the connection without a response.

@@ -12,7 +12,7 @@ use crate::{
     instance::Outcome,
     logs::Logs,
     template::{EventSource, items},
-    terminal::say,
+    terminal::{error_message, say},
 };
 
 /// How often the streams are read, and how long a failed batch waits before the next attempt.
@@ -99,9 +99,7 @@ async fn deliver(gateway: &Gateway, source: &EventSource, batch: Vec<Value>, log
 
 /// The index of the first record that the function reports as failed, if there is one.
 fn first_failure(outcome: &Outcome, batch: &[Value]) -> Result<Option<usize>, String> {
-    let output = outcome
-        .as_ref()
-        .map_err(|error| String::from_utf8_lossy(error).into_owned())?;
+    let output = outcome.as_ref().map_err(|error| error_message(error))?;
     let report: Value = serde_json::from_slice(output).unwrap_or_default();
     let failed = items(&report["batchItemFailures"]).map(|failure| {
         let position = batch

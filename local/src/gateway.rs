@@ -4,7 +4,7 @@ mod event;
 mod routes;
 
 use std::{
-    convert::Infallible,
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -17,19 +17,15 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN},
     http::request::Parts,
     server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     instance::MAX_PAYLOAD_BYTES,
     lambda::{Functions, Invoked},
-    lock,
+    lock, server,
     stack::Options,
     template::{Cors, EventSource, Template},
     terminal::{self, Line},
@@ -111,31 +107,22 @@ impl Gateway {
     }
 
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            let Ok((stream, client)) = listener.accept().await else {
-                // Out of file descriptors; wait until connections are closed.
-                sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let _ = stream.set_nodelay(true);
-            let gateway = self.clone();
-            let service = service_fn(move |request| gateway.clone().handle(request, client));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.client_timeout)
-                // Larger than allowed, so that the limit below can be reported.
-                .max_buf_size(8 * MAX_HEAD_BYTES)
-                .max_headers(1_000)
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(connection);
-        }
+        let mut server = http1::Builder::new();
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.client_timeout)
+            // Larger than allowed, so that the limit can be reported.
+            .max_buf_size(8 * MAX_HEAD_BYTES)
+            .max_headers(1_000);
+        let respond = move |request, client| self.clone().handle(request, client);
+        server::serve(listener, server, respond).await;
     }
 
     async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
         client: SocketAddr,
-    ) -> Result<HttpResponse, Infallible> {
+    ) -> io::Result<HttpResponse> {
         let start = Instant::now();
         let (head, body) = request.into_parts();
         let body = timeout(self.client_timeout, read(body)).await;
@@ -271,7 +258,7 @@ impl Gateway {
         let error = outcome
             .as_ref()
             .err()
-            .map(|error| String::from_utf8_lossy(error).into_owned());
+            .map(|error| terminal::error_message(error));
         let body = outcome.unwrap_or_else(|error| error);
         (
             respond_json(StatusCode::OK, body, &headers),
@@ -348,7 +335,7 @@ impl Api {
         let result = match &outcome {
             Ok(output) => event::to_response(output)
                 .ok_or("a response that API Gateway does not understand".into()),
-            Err(error) => Err(String::from_utf8_lossy(error).into_owned()),
+            Err(error) => Err(terminal::error_message(error)),
         };
         match result {
             Ok(response) => {

@@ -2,6 +2,7 @@
 //! [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) that it talks to.
 
 use std::{
+    io,
     process::{Command, ExitStatus},
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -12,21 +13,18 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
-    net::TcpListener,
     process::Child,
     sync::{mpsc, oneshot, watch},
-    task::{AbortHandle, JoinSet},
+    task::AbortHandle,
     time::sleep,
 };
 use uuid::Uuid;
 
 use crate::{
-    ANY_PORT, Result, block_on, listen, lock, logs::Log, processes::ProcessGroup, runtime,
+    ANY_PORT, Result, block_on, listen, lock, logs::Log, processes::ProcessGroup, runtime, server,
 };
 
 /// How long a test waits for an instance to start, or to respond.
@@ -91,7 +89,11 @@ impl Instance {
         command.env("AWS_LAMBDA_RUNTIME_API", address.to_string());
         let started = Instant::now();
         let process = group.spawn(command)?;
-        let server = runtime().spawn(api.clone().serve(listener)).abort_handle();
+        let shared = api.clone();
+        let respond = move |request, _| shared.clone().respond(request);
+        let server = runtime()
+            .spawn(server::serve(listener, http1::Builder::new(), respond))
+            .abort_handle();
         Ok(Self {
             process,
             started,
@@ -212,34 +214,22 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // The process is killed when its handle is dropped.
+        // Before its Runtime API is gone, so that it does not log that.
+        let _ = self.process.start_kill();
         self.server.abort();
     }
 }
 
-fn exit_message(status: std::io::Result<ExitStatus>) -> String {
+fn exit_message(status: io::Result<ExitStatus>) -> String {
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     format!("Runtime exited with error: {status}")
 }
 
 impl RuntimeApi {
-    /// Accepts connections until the task is aborted, which closes them all.
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            let api = self.clone();
-            let service = service_fn(move |request| api.clone().respond(request));
-            connections
-                .spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            while connections.try_join_next().is_some() {}
-        }
-    }
-
     async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> hyper::Result<Response<Full<Bytes>>> {
+    ) -> io::Result<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let path: Vec<_> = head
             .uri
@@ -250,7 +240,7 @@ impl RuntimeApi {
         let status = match (&head.method, path.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => return Ok(self.next().await),
             (&Method::POST, ["invocation", id, kind @ ("response" | "error")]) => {
-                let body = body.collect().await?.to_bytes();
+                let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
                 self.finish(
                     id,
                     if *kind == "response" {

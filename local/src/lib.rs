@@ -20,6 +20,7 @@ pub mod permissions;
 pub mod processes;
 pub mod sample;
 mod serve;
+mod server;
 pub mod stack;
 pub mod template;
 mod terminal;

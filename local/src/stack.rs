@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::process::Child;
+use tokio::{process::Child, task::JoinSet};
 
 use crate::{
     ANY_PORT, DynamoDb, Instance, ProcessReaper, Result, Template, block_on,
@@ -88,6 +88,8 @@ pub struct Stack {
     url: String,
     dynamodb: DynamoDb,
     gateway: Arc<Gateway>,
+    /// The servers and the event source mappings, which end with the stack.
+    _tasks: JoinSet<()>,
     services: Vec<Child>,
     reaper: ProcessReaper,
     logs: Logs,
@@ -142,17 +144,20 @@ impl Stack {
         let functions = functions(&template, &dynamodb, &options, &reaper, &logs)?;
         let api = Api::new(&template, functions)?;
         let gateway = Arc::new(Gateway::new(api, address.port(), &options));
-        runtime().spawn(gateway.clone().serve(listener));
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
         // `localhost` often means the IPv6 loopback, and `cargo lambda invoke` connects to it.
         if let Ok((listener, _)) = listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))) {
-            runtime().spawn(gateway.clone().serve(listener));
+            tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
         }
-        runtime().spawn(event_source_mapping::run(gateway.clone(), logs.clone()));
+        let mapping = event_source_mapping::run(gateway.clone(), logs.clone());
+        tasks.spawn_on(mapping, runtime().handle());
         Ok(Self {
             url: format!("http://{address}"),
             options,
             dynamodb,
             gateway,
+            _tasks: tasks,
             services,
             reaper,
             logs,

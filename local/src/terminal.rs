@@ -89,3 +89,10 @@ pub(crate) fn error_summary(status: StatusCode, output: &[u8]) -> Option<String>
             .map_or_else(|| code.to_owned(), |param| format!("{code}: {param}")),
     )
 }
+
+/// The message of an error that a function reported, or the whole error if it has none.
+pub(crate) fn error_message(error: &[u8]) -> String {
+    let parsed: Value = serde_json::from_slice(error).unwrap_or_default();
+    let message = parsed["errorMessage"].as_str().map(str::to_owned);
+    message.unwrap_or_else(|| String::from_utf8_lossy(error).into_owned())
+}

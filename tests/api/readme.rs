@@ -30,7 +30,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 #[test]
 fn each_curl_line_gives_the_answer_below_it() {
     let client = Client::new();
-    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
+    local::sample::put_all(stack().dynamodb(), &client.account_id).expect("the samples are put");
     let readme =
         std::fs::read_to_string(local::tools::workspace().join("README.md")).expect("README.md");
     let blocks = blocks(&readme);

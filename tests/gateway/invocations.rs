@@ -60,7 +60,7 @@ fn an_instance_is_used_again() {
 #[test]
 fn a_function_that_dies_is_an_error_of_its_request_alone() {
     let stack = Stack::start(options("deaths")).expect("the stack starts");
-    for action in ["exit", "fail", "sleep 3000"] {
+    for action in ["exit", "fail", "sleep 5000"] {
         get(&stack, "/echo", action).assert_message(500, "Internal Server Error");
         assert_eq!(get(&stack, "/echo", "").status, 200, "{action}");
     }
@@ -154,7 +154,7 @@ fn a_function_error_is_200_with_a_header() {
     for (action, kind) in [
         ("fail", "Error"),
         ("exit", "Runtime.ExitError"),
-        ("sleep 3000", "Sandbox.Timedout"),
+        ("sleep 5000", "Sandbox.Timedout"),
     ] {
         let response = invoke("ProbeFunction", &[], json!({ "do": action }).to_string());
         assert_eq!(

@@ -32,7 +32,7 @@ fn options(name: &str) -> Options {
         name: format!("gateway/{name}"),
         binaries: binaries(),
         concurrency: 3,
-        client_timeout: Duration::from_secs(1),
+        client_timeout: Duration::from_secs(2),
         template: local::tools::workspace().join("tests/gateway/template.yaml"),
         ..Options::default()
     }
