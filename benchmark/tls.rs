@@ -1,21 +1,20 @@
 //! TLS 1.3 before DynamoDB Local, because the handshake is most of a real cold start.
 
-use std::{
-    env, fs,
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    path::PathBuf,
-    sync::Arc,
-    thread,
-};
+use std::{env, fs, io, path::PathBuf, sync::Arc};
 
 use local::{DynamoDb, Result};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
+    ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
     version::TLS13,
 };
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+};
+use tokio_rustls::TlsAcceptor;
 
 /// The variable that names the certificate authorities to trust, as OpenSSL has it.
 pub(crate) const AUTHORITIES: &str = "SSL_CERT_FILE";
@@ -27,12 +26,13 @@ const SYSTEMS: [&str; 3] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// A terminator that lives as long as this process.
+/// A running terminator.
 pub(crate) struct Terminator {
     pub(crate) url: String,
     /// The file of the system's authorities and its own, so that a function has as many to read as
     /// on Lambda.
     pub(crate) authorities: PathBuf,
+    _runtime: Runtime,
 }
 
 /// Starts a terminator before a DynamoDB.
@@ -65,59 +65,36 @@ pub(crate) fn terminate(dynamodb: &DynamoDb) -> Result<Terminator> {
         .with_no_client_auth()
         .with_single_cert(vec![server.der().clone(), authority.der().clone()], key)
         .map_err(|error| fault(&error))?;
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| fault(&error))?;
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let upstream = dynamodb.endpoint().trim_start_matches("http://").to_owned();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_io()
+        .build();
+    let runtime = runtime.map_err(|error| fault(&error))?;
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+    let listener = listener.map_err(|error| fault(&error))?;
     let port = listener.local_addr().map_err(|error| fault(&error))?.port();
-    let behind = dynamodb.endpoint().trim_start_matches("http://").to_owned();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (config, behind) = (config.clone(), behind.clone());
-            thread::spawn(move || {
-                stream.set_nodelay(true)?;
-                let connection = ServerConnection::new(config).map_err(io::Error::other)?;
-                relay(StreamOwned::new(connection, stream), &behind)
-            });
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(relay(stream, acceptor.clone(), upstream.clone()));
         }
     });
     Ok(Terminator {
         url: format!("https://localhost:{port}"),
         authorities,
+        _runtime: runtime,
     })
 }
 
-/// Passes requests on and answers back, until one of the two ends closes its connection.
-fn relay(stream: impl Read + Write, behind: &str) -> io::Result<()> {
-    let upstream = TcpStream::connect(behind)?;
+/// Copies bytes in both directions until both ends have closed.
+async fn relay(stream: TcpStream, acceptor: TlsAcceptor, upstream: String) -> io::Result<()> {
+    let mut upstream = TcpStream::connect(upstream).await?;
     upstream.set_nodelay(true)?;
-    let (mut near, mut far) = (BufReader::new(stream), BufReader::new(upstream));
-    loop {
-        let request = message(&mut near)?;
-        far.get_mut().write_all(&request)?;
-        let answer = message(&mut far)?;
-        near.get_mut().write_all(&answer)?;
-        near.get_mut().flush()?;
-    }
-}
-
-/// The bytes of the next HTTP message, whose body has the length that its header says: so it is
-/// with the SDK's requests and DynamoDB Local's answers.
-fn message(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let (mut message, mut length) = (Vec::new(), 0);
-    loop {
-        let start = message.len();
-        if stream.read_until(b'\n', &mut message)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let line = String::from_utf8_lossy(&message[start..]).to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().map_err(io::Error::other)?;
-        }
-        if line.trim_end().is_empty() {
-            break;
-        }
-    }
-    stream.take(length).read_to_end(&mut message)?;
-    Ok(message)
+    stream.set_nodelay(true)?;
+    let mut stream = acceptor.accept(stream).await?;
+    copy_bidirectional(&mut stream, &mut upstream).await?;
+    Ok(())
 }
 
 impl Drop for Terminator {
