@@ -32,10 +32,12 @@ const HOP_BY_HOP: [&str; 7] = [
     "upgrade",
 ];
 
-/// A route that matches a request.
-pub(crate) struct Match<'a> {
-    pub route_key: String,
-    pub path_parameters: &'a BTreeMap<String, String>,
+/// Where a request comes from.
+pub(crate) struct Source {
+    pub request_id: String,
+    pub client: SocketAddr,
+    /// The port on which the gateway received it.
+    pub port: u16,
 }
 
 /// A request id in API Gateway's form.
@@ -43,15 +45,15 @@ pub(crate) fn request_id() -> String {
     STANDARD.encode(&Uuid::new_v4().as_bytes()[..11])
 }
 
-/// Builds the event for a request.
+/// Builds the event for a request that a route matched.
 pub(crate) fn from_request(
     head: &Parts,
     body: &[u8],
-    matched: &Match<'_>,
-    request_id: &str,
-    client: SocketAddr,
-    port: u16,
+    route_key: &str,
+    path_parameters: &BTreeMap<String, String>,
+    source: &Source,
 ) -> Value {
+    let client = source.client.ip().to_string();
     let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
     let query = head.uri.query().unwrap_or_default();
     let mut headers = headers(&head.headers);
@@ -73,9 +75,9 @@ pub(crate) fn from_request(
         ),
         (
             "x-forwarded-for".to_owned(),
-            forwarded_for.unwrap_or_default() + &client.ip().to_string(),
+            forwarded_for.unwrap_or_default() + &client,
         ),
-        ("x-forwarded-port".to_owned(), port.to_string()),
+        ("x-forwarded-port".to_owned(), source.port.to_string()),
         ("x-forwarded-proto".to_owned(), "http".to_owned()),
     ]);
     let host = headers.get("host").map_or("localhost", |host| {
@@ -83,7 +85,7 @@ pub(crate) fn from_request(
     });
     let mut event = json!({
         "version": "2.0",
-        "routeKey": matched.route_key,
+        "routeKey": route_key,
         "rawPath": path,
         "rawQueryString": query,
         "headers": headers,
@@ -96,11 +98,11 @@ pub(crate) fn from_request(
                 "method": head.method.as_str(),
                 "path": path,
                 "protocol": format!("{:?}", head.version),
-                "sourceIp": client.ip().to_string(),
+                "sourceIp": client,
                 "userAgent": headers.get("user-agent").map_or("", String::as_str),
             },
-            "requestId": request_id,
-            "routeKey": matched.route_key,
+            "requestId": source.request_id,
+            "routeKey": route_key,
             "stage": "$default",
             "time": common_log_time(now),
             "timeEpoch": epoch.as_millis() as u64,
@@ -120,8 +122,8 @@ pub(crate) fn from_request(
             .map(|(name, values)| (name.into_owned(), json!(values.join(","))));
         event["queryStringParameters"] = joined.collect::<serde_json::Map<_, _>>().into();
     }
-    if !matched.path_parameters.is_empty() {
-        event["pathParameters"] = json!(matched.path_parameters);
+    if !path_parameters.is_empty() {
+        event["pathParameters"] = json!(path_parameters);
     }
     if !body.is_empty() {
         let plain = std::str::from_utf8(body)
