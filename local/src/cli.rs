@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     DynamoDb, Options, ProcessReaper, Result, Stack, Template, block_on, runtime, sample, serve,
-    terminal::{say, with_progress},
+    terminal::{print, say, with_progress},
     tools,
 };
 
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
 pub fn main() -> ExitCode {
     let run = |arguments: Arguments| {
         if arguments.help {
-            println!("{USAGE}");
+            print(USAGE);
             Ok(ExitCode::SUCCESS)
         } else if arguments.command.is_empty() {
             serve::serve(&arguments)

@@ -108,6 +108,8 @@ impl Gateway {
             .header_read_timeout(self.client_timeout);
         // More than allowed, so that a request beyond the limit gets a response.
         server.max_buf_size(8 * MAX_HEAD_BYTES).max_headers(1_000);
+        // A client may close its side once it has sent its request.
+        server.half_close(true);
         let respond = move |request, client| self.clone().handle(request, client);
         server::serve(listener, server, respond).await;
     }

@@ -1,7 +1,7 @@
 //! API Gateway, Lambda and DynamoDB on this machine.
 //!
 //! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
-//! and one [`gateway`] that plays API Gateway and Lambda. `template.yaml` defines it: the tables,
+//! and one gateway that plays API Gateway and Lambda. `template.yaml` defines it: the tables,
 //! routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
 //! is missing on the machine. Every process ends with the process that started it, however that
 //! ends; [`ProcessReaper`] makes sure of it.
@@ -55,7 +55,6 @@ pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| {
         allow_many_connections();
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
             .enable_all()
             .build();
         runtime.unwrap_or_else(|error| panic!("cannot start threads: {error}"))

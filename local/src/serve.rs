@@ -16,7 +16,7 @@ use crate::{
     cli::{ACCOUNT_ID, Arguments, build, catch_signals, exit_on_signal, prepare, stack_options},
     dynamodb::DataDir,
     listen, lock, runtime, sample,
-    terminal::say,
+    terminal::{print, say},
     tools,
 };
 
@@ -176,7 +176,7 @@ fn greet(stack: &Stack, port: u16, data_dir: Option<&Path>) {
         format!("in {}", dir.display())
     });
     let token_file = format!("target/local/{}", token_file_name(port));
-    println!(
+    print(&format!(
         r#"The groups API is at {url}. Ctrl-C stops it.
 The token of the account "{ACCOUNT_ID}" is in {token_file}.
 The logs are in target/local/logs/{port}; the data are {data}, at {dynamodb}.
@@ -188,5 +188,5 @@ curl {url}/v1/groups/{id} \
         url = stack.url(),
         dynamodb = stack.dynamodb().endpoint(),
         id = sample::GROUP_ID,
-    );
+    ));
 }

@@ -89,7 +89,7 @@ pub struct Stack {
     dynamodb: DynamoDb,
     gateway: Arc<Gateway>,
     /// The servers and the event source mappings, which end with the stack.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
     services: Vec<Child>,
     reaper: ProcessReaper,
     logs: Logs,
@@ -157,7 +157,7 @@ impl Stack {
             options,
             dynamodb,
             gateway,
-            _tasks: tasks,
+            tasks,
             services,
             reaper,
             logs,
@@ -333,6 +333,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        self.tasks.abort_all();
         self.reaper.end(&mut self.services);
     }
 }

@@ -16,6 +16,12 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Prints text on standard output.
+pub(crate) fn print(text: &str) {
+    // Ignore the error: whoever reads the output may have read enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 /// Does some work. If it takes longer than a second, says what is going on, and in the end how long
 /// it took.
 pub(crate) fn with_progress<T>(what: &str, work: impl FnOnce() -> T) -> T {

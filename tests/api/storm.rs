@@ -92,7 +92,7 @@ fn three_hundred_lists_and_then_150_creates_at_once_are_all_served() {
 }
 
 #[test]
-fn a_hundred_clients_that_leave_after_5_ms_disturb_nobody() {
+fn a_hundred_clients_that_leave_after_5_ms_do_not_disturb_the_next() {
     let (stack, client) = start("leavers");
     for _ in 0..100 {
         let mut connection = connect(&stack);

@@ -32,7 +32,7 @@ const HOP_BY_HOP: [&str; 7] = [
     "upgrade",
 ];
 
-/// Where a request comes from.
+/// The client of a request, and the id that it gets.
 pub(crate) struct Source {
     pub request_id: String,
     pub client: SocketAddr,
