@@ -204,18 +204,18 @@ impl DynamoDb {
     }
 
     /// Returns the records of a table's stream after those in `seen` (the last sequence number of
-    /// each shard), by shard. New shards are read from the start.
+    /// each shard), with the stream's ARN, by shard. New shards are read from the start.
     pub(crate) async fn stream_records(
         &self,
         table: &str,
         seen: &BTreeMap<String, Value>,
-    ) -> Result<Vec<(String, Vec<Value>)>> {
+    ) -> Result<(Value, Vec<(String, Vec<Value>)>)> {
         let call = |operation, input| async move {
             self.call_service("DynamoDBStreams_20120810", operation, &input)
                 .await
         };
         let listed = call("ListStreams", json!({ "TableName": table })).await?;
-        let stream = &listed["Streams"][0]["StreamArn"];
+        let stream = listed["Streams"][0]["StreamArn"].clone();
         let described = call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut found = Vec::new();
         for shard in items(&described["StreamDescription"]["Shards"]) {
@@ -236,7 +236,7 @@ impl DynamoDb {
                 found.push((shard.to_owned(), records));
             }
         }
-        Ok(found)
+        Ok((stream, found))
     }
 
     /// Creates the tables of the template that do not exist yet, and returns their names.

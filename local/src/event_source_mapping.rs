@@ -31,11 +31,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>, logs: Logs) {
             };
             let seen = seen.entry(source.table.clone()).or_default();
             // If DynamoDB does not respond now, it may the next time.
-            let shards = function
-                .dynamodb
-                .stream_records(&source.table, seen)
-                .await
-                .unwrap_or_default();
+            let read = function.dynamodb.stream_records(&source.table, seen).await;
+            let (stream, shards) = read.unwrap_or_default();
             for (shard, records) in shards {
                 let last = records.last().map(sequence_number);
                 let matching = |record: &&Value| {
@@ -46,8 +43,9 @@ pub(crate) async fn run(gateway: Arc<Gateway>, logs: Logs) {
                             .any(|filter| filter::matches(filter, record))
                 };
                 let records: Vec<_> = records.iter().filter(matching).cloned().collect();
+                let place = json!({ "streamArn": stream, "shardId": shard });
                 for batch in records.chunks(source.batch_size) {
-                    deliver(&gateway, source, batch.to_vec(), &logs).await;
+                    deliver(&gateway, source, batch.to_vec(), &place, &logs).await;
                 }
                 seen.extend(last.map(|last| (shard, last)));
             }
@@ -60,7 +58,14 @@ fn sequence_number(record: &Value) -> Value {
 }
 
 /// Invokes the function with a batch until all of it is done or given up.
-async fn deliver(gateway: &Gateway, source: &EventSource, batch: Vec<Value>, logs: &Logs) {
+/// `place` has the stream and the shard of the batch.
+async fn deliver(
+    gateway: &Gateway,
+    source: &EventSource,
+    batch: Vec<Value>,
+    place: &Value,
+    logs: &Logs,
+) {
     let mut pending = vec![(batch, 0)];
     while let Some((mut batch, retries)) = pending.pop() {
         // Looked up each time, because the function may have been rebuilt.
@@ -89,7 +94,7 @@ async fn deliver(gateway: &Gateway, source: &EventSource, batch: Vec<Value>, log
             Err(error) => error,
         };
         if source.max_retries.is_some_and(|limit| retries >= limit) {
-            give_up(source, &batch, &failed, retries, logs);
+            give_up(source, &batch, place, &failed, retries, logs);
         } else {
             pending.push((batch, retries + 1));
             sleep(POLL_INTERVAL).await;
@@ -111,35 +116,34 @@ fn first_failure(outcome: &Outcome, batch: &[Value]) -> Result<Option<usize>, St
     Ok(failed.min())
 }
 
-/// Sends a record about a batch that keeps failing to the mapping's destination, which is a file here.
-fn give_up(source: &EventSource, batch: &[Value], error: &str, retries: u64, logs: &Logs) {
+/// Sends a [record](https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html) about
+/// a batch that keeps failing to the mapping's destination, which is a file here.
+fn give_up(
+    source: &EventSource,
+    batch: &[Value],
+    place: &Value,
+    error: &str,
+    retries: u64,
+    logs: &Logs,
+) {
     let ends = [batch.first(), batch.last()].map(|record| record.map(sequence_number));
     let message = json!({
         "requestContext": { "condition": "RetryAttemptsExhausted", "approximateInvokeCount": retries + 1 },
         "responseContext": { "functionError": error },
         "version": "1.0",
         "DDBStreamBatchInfo": {
+            "streamArn": place["streamArn"], "shardId": place["shardId"],
             "startSequenceNumber": ends[0], "endSequenceNumber": ends[1], "batchSize": batch.len(),
-            "streamArn": source.table,
         },
     });
-    let Some(queue) = &source.on_failure else {
-        return say(&format!(
-            "{}: a batch is given up: {message}",
-            source.function
-        ));
-    };
-    let log = logs.of(queue);
-    let written = log
-        .append()
-        .map(|mut file| writeln!(file, "{message}").is_ok());
-    let place = if written == Ok(true) {
-        log.path().display().to_string()
-    } else {
-        message.to_string()
-    };
+    let log = logs.of(source.on_failure.as_deref().unwrap_or("discarded"));
+    if let Ok(mut file) = log.append() {
+        // If this fails, the line below still reports the batch.
+        let _ = writeln!(file, "{message}");
+    }
+    let file = log.path().display();
     say(&format!(
-        "{}: a batch is given up after {retries} retries: {place}",
+        "{}: a batch is given up after {retries} retries ({error}), see {file}",
         source.function
     ));
 }

@@ -136,6 +136,11 @@ fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() 
     assert_eq!(message["requestContext"]["approximateInvokeCount"], 3);
     let info = &message["DDBStreamBatchInfo"];
     assert_eq!(info["batchSize"], 1);
+    let (stream, shard) = (info["streamArn"].as_str(), info["shardId"].as_str());
+    assert!(
+        stream.is_some_and(|arn| arn.contains("ItemsTable")) && shard.is_some(),
+        "{info}"
+    );
     assert_eq!(info["startSequenceNumber"], info["endSequenceNumber"]);
 }
 
