@@ -198,7 +198,7 @@ def request(method, url, headers, body=None):
 
 
 def check_cors(api, token):
-    """A browser's preflight, which API Gateway answers by itself, and then its request."""
+    """Sends the preflight of a browser, and then its request."""
     headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "PUT",

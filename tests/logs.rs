@@ -139,7 +139,7 @@ fn a_request_makes_one_line() {
     let requests = lines
         .iter()
         .filter(|(_, line)| line["message"] == "request");
-    // Ids that API Gateway made up: 16 characters. Events that tests write have others, or this one.
+    // API Gateway's ids have 16 characters. The events in events/ all use the id below.
     let ids = requests.map(|(_, line)| line["request_id"].as_str().expect("an id"));
     let ids: Vec<_> = ids
         .filter(|id| id.len() == 16 && *id != "JKJaXmPLvHcESHA=")

@@ -16,7 +16,9 @@ use tokio::{
 };
 
 use crate::{
-    DynamoDb, Options, ProcessReaper, Result, Stack, Template, block_on, runtime, sample, serve,
+    DynamoDb, Options, ProcessReaper, Result, Stack, Template, block_on,
+    dynamodb::ENDPOINT_URL,
+    runtime, sample, serve,
     terminal::{print, say, with_progress},
     tools,
 };
@@ -142,8 +144,8 @@ fn parse_options(arguments: &mut Arguments, given: Vec<OsString>) -> Result<(), 
     Ok(())
 }
 
-/// The options of a stack, once it is known that it can be started: what is wrong with them is
-/// reported before the functions are built.
+/// Returns the options of a stack. Reads the template first, so that a wrong parameter is reported
+/// before the build.
 pub(crate) fn stack_options(arguments: &Arguments, name: &str) -> Result<Options> {
     let mut options = Options {
         name: name.to_owned(),
@@ -159,6 +161,11 @@ pub(crate) fn stack_options(arguments: &Arguments, name: &str) -> Result<Options
     options.concurrency = arguments.concurrency.unwrap_or(options.concurrency);
     options.parameters.extend(arguments.parameters.clone());
     Template::read(&options.template, &options.parameters)?;
+    if arguments.data_dir.is_some() && DynamoDb::from_env().is_some() {
+        return Err(format!(
+            "--data-dir is for DynamoDB Local: unset {ENDPOINT_URL}, or omit it"
+        ));
+    }
     Ok(options)
 }
 
@@ -173,10 +180,11 @@ pub(crate) fn prepare(release: bool) -> Result<()> {
         .unwrap_or_else(|_| Err("the build was interrupted".to_owned()))
 }
 
-/// Builds the functions. No package is selected, as in `cargo test`, so that the dependencies have
-/// the same features in both and are compiled once.
+/// Builds the functions. A debug build selects no package, as `cargo test` does, so that the
+/// dependencies have the same features in both and are compiled once. A release build selects the
+/// functions' package, as `sam build` does.
 pub(crate) fn build(release: bool) -> Result<()> {
-    let reaper = ProcessReaper::start()?;
+    let mut reaper = ProcessReaper::start()?;
     let mut command = Command::new(tools::cargo());
     command
         .args(["build", "--quiet", "--bins"])
@@ -186,10 +194,12 @@ pub(crate) fn build(release: bool) -> Result<()> {
     }
     let mut cargo = reaper.group().spawn(&mut command)?;
     let wait = || block_on(cargo.wait());
-    match with_progress(
+    let status = with_progress(
         "Building the functions (the first time takes a few minutes)",
         wait,
-    ) {
+    );
+    reaper.end([]);
+    match status {
         Ok(status) if status.success() => Ok(()),
         _ => Err("the functions do not build; the compiler's messages are above".to_owned()),
     }
@@ -250,7 +260,7 @@ fn run_command(arguments: &Arguments) -> Result<ExitCode> {
         tokio::select! {
             status = process.wait() => status.map_err(|error| error.to_string()),
             () = signal => end(&mut process).await,
-            error = stack.service_exit() => Err(error),
+            error = stack.dynamodb_exit() => Err(error),
         }
     })?;
     let code = status

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
@@ -139,7 +140,7 @@ impl DynamoDb {
         let deadline = Instant::now() + TIMEOUT;
         while let Err(error) = dynamodb.call("ListTables", &json!({})) {
             if let Ok(Some(status)) = process.try_wait() {
-                return Err(format!("DynamoDB Local exited ({status}):\n{}", log.tail()));
+                return Err(format!("DynamoDB Local exited ({status}). {}", log.tail()));
             }
             if Instant::now() > deadline {
                 return Err(format!("DynamoDB Local does not respond: {error}"));
@@ -185,11 +186,14 @@ impl DynamoDb {
             .body(Full::new(body))
             .map_err(|error| format!("{}: {error}", self.endpoint))?;
         let exchange = async {
-            let response = self
-                .http
-                .request(request)
-                .await
-                .map_err(|error| error.to_string())?;
+            let response =
+                self.http
+                    .request(request)
+                    .await
+                    .map_err(|error| match error.source() {
+                        Some(source) => format!("{error}: {source}"),
+                        None => error.to_string(),
+                    })?;
             let status = response.status().as_u16();
             let body = response
                 .into_body()

@@ -21,11 +21,11 @@ use hyper::{
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
-    task::{AbortHandle, spawn_blocking},
+    task::{JoinHandle, spawn_blocking},
     time::sleep,
 };
 
-use crate::{ANY_PORT, DynamoDb, Result, listen, lock, runtime, server};
+use crate::{ANY_PORT, DynamoDb, Result, block_on, listen, lock, runtime, server};
 
 /// What the proxy does with a request.
 #[derive(Clone, Debug)]
@@ -78,13 +78,13 @@ pub struct DynamoDbProxy {
     url: String,
     address: SocketAddr,
     shared: Arc<Shared>,
-    server: Mutex<AbortHandle>,
+    server: Mutex<JoinHandle<()>>,
 }
 
 struct Shared {
     upstream: DynamoDb,
     script: Box<Script>,
-    handled: AtomicUsize,
+    intercepted: AtomicUsize,
 }
 
 impl fmt::Debug for DynamoDbProxy {
@@ -106,7 +106,7 @@ impl DynamoDbProxy {
         let shared = Arc::new(Shared {
             upstream: upstream.clone(),
             script: Box::new(script),
-            handled: AtomicUsize::new(0),
+            intercepted: AtomicUsize::new(0),
         });
         let server = Mutex::new(shared.clone().serve(listener));
         Ok(Self {
@@ -123,13 +123,16 @@ impl DynamoDbProxy {
     }
 
     /// How many requests it did not simply pass on.
-    pub fn requests(&self) -> usize {
-        self.shared.handled.load(Ordering::SeqCst)
+    pub fn intercepted(&self) -> usize {
+        self.shared.intercepted.load(Ordering::SeqCst)
     }
 
     /// Closes its connections and refuses new ones.
     pub fn stop(&self) {
-        lock(&self.server).abort();
+        let mut server = lock(&self.server);
+        server.abort();
+        // The error says that it was aborted.
+        let _ = block_on(&mut *server);
     }
 
     /// Listens on the same port again.
@@ -145,16 +148,14 @@ impl DynamoDbProxy {
 
 impl Drop for DynamoDbProxy {
     fn drop(&mut self) {
-        self.stop();
+        lock(&self.server).abort();
     }
 }
 
 impl Shared {
-    fn serve(self: Arc<Self>, listener: TcpListener) -> AbortHandle {
+    fn serve(self: Arc<Self>, listener: TcpListener) -> JoinHandle<()> {
         let respond = move |request, _| self.clone().respond(request);
-        runtime()
-            .spawn(server::serve(listener, http1::Builder::new(), respond))
-            .abort_handle()
+        runtime().spawn(server::serve(listener, http1::Builder::new(), respond))
     }
 
     /// Responds to a request. An error closes the connection without a response.
@@ -190,7 +191,7 @@ impl Shared {
             .await
             .map_err(io::Error::other)?;
         if !matches!(reply, Reply::Pass) {
-            self.handled.fetch_add(1, Ordering::SeqCst);
+            self.intercepted.fetch_add(1, Ordering::SeqCst);
         }
         let (status, body) = match reply {
             Reply::Pass => self

@@ -10,6 +10,7 @@ use crate::{
     filter,
     gateway::Gateway,
     instance::Outcome,
+    lambda::{Invoked, QUEUE_TIMEOUT},
     logs::Logs,
     template::{EventSource, items},
     terminal::{error_message, say},
@@ -21,7 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Reads the streams of all event source mappings from their beginning on, for ever. It is harmless
 /// that a function gets records again that it had before a restart: Lambda delivers at least once.
 pub(crate) async fn run(gateway: Arc<Gateway>, logs: Logs) {
-    let mut seen: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, String), BTreeMap<String, Value>> = BTreeMap::new();
     loop {
         sleep(POLL_INTERVAL).await;
         let api = gateway.api();
@@ -29,7 +30,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>, logs: Logs) {
             let Some(function) = api.functions.get(&source.function) else {
                 continue;
             };
-            let seen = seen.entry(source.table.clone()).or_default();
+            let mapping = (source.table.clone(), source.function.clone());
+            let seen = seen.entry(mapping).or_default();
             // If DynamoDB does not respond now, it may the next time.
             let read = function.dynamodb.stream_records(&source.table, seen).await;
             let (stream, shards) = read.unwrap_or_default();
@@ -73,7 +75,10 @@ async fn deliver(
             return;
         };
         let event = json!({ "Records": batch }).to_string();
-        let outcome = function.invoke(event.into(), Duration::MAX).await.outcome;
+        let Ok(Invoked { outcome, .. }) = function.invoke(event.into(), QUEUE_TIMEOUT).await else {
+            pending.push((batch, retries));
+            continue;
+        };
         let failed = match first_failure(&outcome, &batch) {
             Ok(None) => continue,
             // The records before the failed one are done.

@@ -58,16 +58,18 @@ pub(crate) struct Gateway {
 pub(crate) struct Api {
     pub functions: Functions,
     pub event_sources: Vec<EventSource>,
+    pub template: Template,
     routes: Routes,
     cors: Option<Cors>,
 }
 
 impl Api {
-    pub(crate) fn new(template: &Template, functions: Functions) -> crate::Result<Self> {
+    pub(crate) fn new(template: Template, functions: Functions) -> crate::Result<Self> {
         let (routes, cors) = (Routes::new(&functions), template.cors());
         Ok(Self {
             functions,
             event_sources: template.event_sources()?,
+            template,
             routes,
             cors,
         })
@@ -96,9 +98,9 @@ impl Gateway {
         lock(&self.api).clone()
     }
 
-    /// Serves another API from now on. Requests under way end with the old one.
-    pub(crate) fn replace(&self, api: Api) {
-        *lock(&self.api) = Arc::new(api);
+    /// Serves another API from now on, and returns the old one. Requests under way end with that.
+    pub(crate) fn replace(&self, api: Api) -> Arc<Api> {
+        std::mem::replace(&mut *lock(&self.api), Arc::new(api))
     }
 
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
@@ -203,10 +205,10 @@ impl Api {
         }
         let name = &route.function.definition.binary;
         let invocation = route.function.invoke(event.into(), route.timeout);
-        let Ok(Invoked {
+        let Ok(Ok(Invoked {
             outcome,
             cold_start,
-        }) = timeout(route.timeout, invocation).await
+        })) = timeout(route.timeout, invocation).await
         else {
             let error_text = format!("{name} did not respond within {:?}", route.timeout);
             return noted(

@@ -27,12 +27,14 @@ use crate::{
     ANY_PORT, Result, block_on, listen, lock, logs::Log, processes::ProcessGroup, runtime, server,
 };
 
-/// How long a test waits for an instance to start, or to respond.
-const TEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an instance may take to start; also the time-out of [`Instance::invoke`].
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The [largest payload](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) of
 /// a synchronous invocation and of its response, in bytes.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:local";
 
 /// The response of a function, or the error that it reported.
 pub type Outcome = Result<Bytes, Bytes>;
@@ -163,10 +165,10 @@ impl Instance {
             biased;
             Some(first_poll) = initialized => return Ok(first_poll.duration_since(self.started)),
             status = self.process.wait() => exit_message(status),
-            () = sleep(TEST_TIMEOUT) => format!("it is not ready after {TEST_TIMEOUT:?}"),
+            () = sleep(START_TIMEOUT) => format!("it is not ready after {START_TIMEOUT:?}"),
         };
         Err(format!(
-            "the function does not start: {message}. The end of its log:\n{}",
+            "the function does not start: {message}. {}",
             self.log.tail()
         ))
     }
@@ -184,7 +186,7 @@ impl Instance {
     /// # Errors
     /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke(&mut self, event: &Value) -> Result<Value, Value> {
-        self.invoke_within(event, TEST_TIMEOUT)
+        self.invoke_within(event, START_TIMEOUT)
     }
 
     /// Invokes the function with this time-out.
@@ -192,12 +194,11 @@ impl Instance {
     /// # Errors
     /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke_within(&mut self, event: &Value, timeout: Duration) -> Result<Value, Value> {
-        let parse = |bytes: Bytes| serde_json::from_slice(&bytes).unwrap_or_default();
         let outcome = block_on(self.run(event.to_string().into(), timeout));
         outcome
             .map_err(|lost| lost.error)?
-            .map(parse)
-            .map_err(parse)
+            .map(parsed)
+            .map_err(parsed)
     }
 
     /// Invokes the function with these bytes, and returns the outcome and how long it took.
@@ -218,6 +219,11 @@ impl Drop for Instance {
         let _ = self.process.start_kill();
         self.server.abort();
     }
+}
+
+/// What a function returned as JSON; null if it is not JSON.
+pub(crate) fn parsed(output: Bytes) -> Value {
+    serde_json::from_slice(&output).unwrap_or_default()
 }
 
 fn exit_message(status: io::Result<ExitStatus>) -> String {
@@ -270,29 +276,14 @@ impl RuntimeApi {
             return std::future::pending().await; // The instance is being dropped.
         };
         let deadline = SystemTime::now() + invocation.timeout;
-        let deadline = deadline
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let headers = [
-            (
-                "lambda-runtime-aws-request-id",
-                invocation.request_id.clone(),
-            ),
-            ("lambda-runtime-deadline-ms", deadline.to_string()),
-            (
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:us-east-1:000000000000:function:local".to_owned(),
-            ),
-        ];
+        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let response = Response::builder()
+            .header("lambda-runtime-aws-request-id", &invocation.request_id)
+            .header("lambda-runtime-deadline-ms", deadline.as_millis() as u64)
+            .header("lambda-runtime-invoked-function-arn", FUNCTION_ARN)
+            .body(Full::new(invocation.event));
         *lock(&self.current) = Some((invocation.request_id, invocation.outcome));
-        let mut response = Response::new(Full::new(invocation.event));
-        for (name, value) in headers {
-            if let Ok(value) = value.parse() {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+        response.unwrap_or_default()
     }
 
     /// Passes on the outcome of the current invocation. A response that is

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
@@ -34,6 +34,13 @@ pub(crate) struct Function {
     idle: Mutex<Vec<Instance>>,
     busy: Mutex<BTreeSet<u32>>,
 }
+
+/// How long an invocation by name may wait until an instance is free.
+pub(crate) const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// No instance was free in time.
+#[derive(Debug)]
+pub(crate) struct Busy;
 
 /// A finished invocation.
 #[derive(Debug)]
@@ -88,23 +95,23 @@ impl Function {
         Ok(())
     }
 
-    /// Invokes the function. The invocation goes on if the caller stops waiting, as on Lambda. It is
-    /// given up if no instance gets free within `queue_timeout`.
-    pub(crate) async fn invoke(self: &Arc<Self>, event: Bytes, queue_timeout: Duration) -> Invoked {
+    /// Invokes the function. The invocation goes on if the caller stops waiting, as on Lambda.
+    ///
+    /// # Errors
+    /// Returns an error if no instance is free within `queue_timeout`.
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        event: Bytes,
+        queue_timeout: Duration,
+    ) -> Result<Invoked, Busy> {
         let function = self.clone();
         let task = tokio::spawn(async move { function.run(event, queue_timeout).await });
-        task.await
-            .unwrap_or_else(|error| failed("Runtime.Unknown", &error.to_string()))
+        task.await.map_err(|_| Busy)?
     }
 
-    async fn run(&self, event: Bytes, queue_timeout: Duration) -> Invoked {
-        let Ok(Ok(_permit)) = timeout(queue_timeout, self.permits.acquire()).await else {
-            let limit = self.options.concurrency;
-            return failed(
-                "TooManyRequestsException",
-                &format!("all {limit} instances are busy"),
-            );
-        };
+    async fn run(&self, event: Bytes, queue_timeout: Duration) -> Result<Invoked, Busy> {
+        let permit = timeout(queue_timeout, self.permits.acquire()).await;
+        let _permit = permit.map_err(|_| Busy)?;
         loop {
             let mut idle = lock(&self.idle).pop();
             if idle.as_mut().is_some_and(|instance| !instance.is_running()) {
@@ -113,29 +120,32 @@ impl Function {
             let cold_start = idle.is_none();
             let mut instance = match idle.map_or_else(|| self.start(), Ok) {
                 Ok(instance) => instance,
-                Err(error) => return failed("Runtime.InvalidEntrypoint", &error),
+                Err(error) => {
+                    let error =
+                        json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": error });
+                    return Ok(Invoked {
+                        outcome: Err(error.to_string().into()),
+                        cold_start,
+                    });
+                }
             };
             let process = instance.process_id();
             lock(&self.busy).insert(process);
             let result = instance.run(event.clone(), self.definition.timeout).await;
             lock(&self.busy).remove(&process);
-            match result {
+            let outcome = match result {
                 Ok(outcome) => {
                     lock(&self.idle).push(instance);
-                    return Invoked {
-                        outcome,
-                        cold_start,
-                    };
+                    outcome
                 }
-                // An idle instance that exited before it got the event: another one takes it.
-                Err(lost) if !lost.received && !cold_start => {}
-                Err(lost) => {
-                    return Invoked {
-                        outcome: Err(lost.error.to_string().into()),
-                        cold_start,
-                    };
-                }
-            }
+                // An idle instance exited before it received the event, so another one gets it.
+                Err(lost) if !lost.received && !cold_start => continue,
+                Err(lost) => Err(lost.error.to_string().into()),
+            };
+            return Ok(Invoked {
+                outcome,
+                cold_start,
+            });
         }
     }
 
@@ -172,8 +182,8 @@ impl Function {
     }
 }
 
-/// Sets the [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html) that
-/// Lambda sets (`memory` is in MB), and the one with the endpoint of DynamoDB.
+/// Sets those of Lambda's [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)
+/// that the runtime and the SDK read, and the one with the endpoint of DynamoDB. `memory` is in MB.
 pub(crate) fn set_lambda_variables(
     command: &mut Command,
     name: &str,
@@ -184,17 +194,9 @@ pub(crate) fn set_lambda_variables(
     command.envs([
         ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
         ("AWS_LAMBDA_FUNCTION_NAME", name),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_REGION", dynamodb::REGION),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         (dynamodb::ENDPOINT_URL, dynamodb.endpoint()),
     ]);
-}
-
-fn failed(kind: &str, message: &str) -> Invoked {
-    let error: Value = json!({ "errorType": kind, "errorMessage": message });
-    Invoked {
-        outcome: Err(error.to_string().into()),
-        cold_start: false,
-    }
 }

@@ -3,8 +3,8 @@
 //! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
 //! and one gateway that plays API Gateway and Lambda. `template.yaml` defines it: the tables,
 //! routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
-//! is missing on the machine. Every process ends with the process that started it, however that
-//! ends; [`ProcessReaper`] makes sure of it.
+//! is missing on the machine. [`ProcessReaper`] ends all child processes when this process ends, even
+//! after SIGKILL.
 
 pub mod cli;
 pub mod dynamodb;
@@ -61,7 +61,7 @@ pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
     })
 }
 
-/// Raises the number of file descriptors that this process may have to the most that it may choose.
+/// Raises the limit on open files to the hard limit.
 fn allow_many_connections() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -82,7 +82,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     /// How many connections may wait to be accepted: a burst must not have to try again.
     const BACKLOG: u32 = 4_096;
-    let listen = || {
+    let bind = || {
         let _context = runtime().enter();
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()?
@@ -95,7 +95,7 @@ pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    listen().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
+    bind().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
 }
 
 /// Any free port on 127.0.0.1.

@@ -57,14 +57,17 @@ impl Log {
         fs::read_to_string(&self.0).unwrap_or_default()
     }
 
-    /// The last lines, and where there are more.
+    /// The last five lines and the path of the file, as a sentence; empty if nothing was logged.
     pub(crate) fn tail(&self) -> String {
         let text = self.text();
         let lines: Vec<_> = text
             .lines()
             .filter(|line| !line.trim().is_empty())
             .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
         let last = lines[lines.len().saturating_sub(5)..].join("\n");
-        format!("{last}\n(from {})", self.0.display())
+        format!("The end of its log, {}:\n{last}", self.0.display())
     }
 }

@@ -109,29 +109,29 @@ pub(crate) fn policy_proxy(
     let function = function.clone();
     let seen = Mutex::new((BTreeSet::new(), log.append()?));
     DynamoDbProxy::start(upstream, move |request| {
-        let mut refusal = None;
+        let mut reply = Reply::Pass;
         let (known, log) = &mut *lock(&seen);
         for needed in Permission::of_request(request) {
-            if !function.permissions.contains(&needed) {
-                refusal = Some(format!(
+            let refusal = (!function.permissions.contains(&needed)).then(|| {
+                format!(
                     "{name} is not authorized to perform {action} on {resource}; see the policies of {name} in template.yaml, function {id}",
                     name = function.binary,
                     action = needed.action,
                     resource = needed.resource,
                     id = function.id,
-                ));
+                )
+            });
+            if let Some(refusal) = &refusal {
+                reply = Reply::error(400, "AccessDeniedException", refusal);
             }
             let line = format!("{} {needed}\n", function.binary);
             if known.insert(needed) {
+                refusal.iter().for_each(|refusal| say(refusal));
                 // If this fails, the test that reads the log fails.
                 let _ = log.write_all(line.as_bytes());
             }
         }
-        let Some(refusal) = refusal else {
-            return Reply::Pass;
-        };
-        say(&refusal);
-        Reply::error(400, "AccessDeniedException", &refusal)
+        reply
     })
 }
 

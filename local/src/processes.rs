@@ -73,8 +73,8 @@ impl ProcessReaper {
         signal(Signal::TERM);
         let deadline = Instant::now() + EXIT_TIMEOUT;
         for service in services {
-            let patience = deadline.saturating_duration_since(Instant::now());
-            let _ = block_on(async { tokio::time::timeout(patience, service.wait()).await });
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            let _ = block_on(async { tokio::time::timeout(remaining, service.wait()).await });
         }
         signal(Signal::KILL);
         let _ = self.process.wait();

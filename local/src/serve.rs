@@ -11,10 +11,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use tokio::time::timeout;
+
 use crate::{
-    Result, Stack,
+    DynamoDb, Result, Stack, block_on,
     cli::{ACCOUNT_ID, Arguments, build, catch_signals, exit_on_signal, prepare, stack_options},
-    dynamodb::DataDir,
+    dynamodb::{DataDir, ENDPOINT_URL},
     listen, lock, runtime, sample,
     terminal::{print, say},
     tools,
@@ -34,6 +36,7 @@ type Sources = BTreeMap<PathBuf, SystemTime>;
 pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     let startup = exit_on_signal();
     let port = arguments.port.unwrap_or(DEFAULT_PORT);
+    // Fail before the build if the port is taken.
     listen(([127, 0, 0, 1], port).into()).map_err(|error| {
         format!("{error}. Stop the program that uses the port, or choose another with --port")
     })?;
@@ -76,7 +79,10 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
 fn watch(stack: &Mutex<Option<Stack>>, mut sources: Sources, release: bool) -> Result<ExitCode> {
     loop {
         std::thread::sleep(POLL_INTERVAL);
-        if let Some(error) = lock(stack).as_mut().and_then(Stack::exited_service) {
+        let exited = lock(stack).as_mut().and_then(|stack| {
+            block_on(async { timeout(Duration::ZERO, stack.dynamodb_exit()).await.ok() })
+        });
+        if let Some(error) = exited {
             return Err(error);
         }
         let found = self::sources();
@@ -172,14 +178,16 @@ fn write_token(stack: &Stack, path: &Path) -> Result<()> {
 }
 
 fn greet(stack: &Stack, port: u16, data_dir: Option<&Path>) {
-    let data = data_dir.map_or("in memory until this stops".to_owned(), |dir| {
-        format!("in {}", dir.display())
-    });
+    let data = match data_dir {
+        Some(dir) => format!("with its data in {}", dir.display()),
+        None if DynamoDb::from_env().is_some() => format!("from {ENDPOINT_URL}"),
+        None => "with its data in memory".to_owned(),
+    };
     let token_file = format!("target/local/{}", token_file_name(port));
     print(&format!(
         r#"The groups API is at {url}. Ctrl-C stops it.
 The token of the account "{ACCOUNT_ID}" is in {token_file}.
-The logs are in target/local/logs/{port}; the data are {data}, at {dynamodb}.
+The logs are in target/local/logs/{port}. DynamoDB is at {dynamodb}, {data}.
 
 Try it in another terminal:
 curl {url}/v1/groups/{id} \

@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,15 +16,13 @@ use crate::{
     dynamodb::{self, DataDir},
     event_source_mapping,
     gateway::{Api, Gateway},
-    lambda::{self, Function, Functions},
-    listen, lock,
+    instance::parsed,
+    lambda::{self, Busy, Function, Functions, QUEUE_TIMEOUT},
+    listen,
     logs::Logs,
     runtime,
     tools::{self, DynamoDbLocal},
 };
-
-/// How long [`Stack::invoke`] waits until an instance gets free.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a stack is tuned for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -90,11 +88,10 @@ pub struct Stack {
     gateway: Arc<Gateway>,
     /// The servers and the event source mappings, which end with the stack.
     tasks: JoinSet<()>,
-    services: Vec<Child>,
+    dynamodb_process: Option<Child>,
     reaper: ProcessReaper,
     logs: Logs,
     is_new: bool,
-    template: Mutex<Template>,
 }
 
 impl Stack {
@@ -109,7 +106,7 @@ impl Stack {
         let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let logs = Logs::create(&options.name)?;
         let reaper = ProcessReaper::start()?;
-        let mut services = Vec::new();
+        let mut dynamodb_process = None;
         let dynamodb = match DynamoDb::from_env() {
             Some(dynamodb) => {
                 let listed = dynamodb.call("ListTables", &json!({}));
@@ -133,7 +130,7 @@ impl Stack {
                     data_dir,
                     options.profile,
                 )?;
-                services.push(process);
+                dynamodb_process = Some(process);
                 dynamodb
             }
         };
@@ -141,8 +138,8 @@ impl Stack {
             .create_tables(&template)?
             .iter()
             .any(|table| table == "GroupsTable");
-        let functions = functions(&template, &dynamodb, &options, &reaper, &logs)?;
-        let api = Api::new(&template, functions)?;
+        let functions = start_functions(&template, &dynamodb, &options, &reaper, &logs)?;
+        let api = Api::new(template, functions)?;
         let gateway = Arc::new(Gateway::new(api, address.port(), &options));
         let mut tasks = JoinSet::new();
         tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
@@ -158,11 +155,10 @@ impl Stack {
             dynamodb,
             gateway,
             tasks,
-            services,
+            dynamodb_process,
             reaper,
             logs,
             is_new,
-            template: Mutex::new(template),
         })
     }
 
@@ -185,7 +181,7 @@ impl Stack {
     }
 
     /// Whether the table of groups was created by this start.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
@@ -209,25 +205,28 @@ impl Stack {
     pub fn reload(&self) -> Result<Option<String>> {
         let template = Template::read(&self.options.template, &self.options.parameters)?;
         self.dynamodb.create_tables(&template)?;
-        let functions = functions(
+        let functions = start_functions(
             &template,
             &self.dynamodb,
             &self.options,
             &self.reaper,
             &self.logs,
         )?;
-        self.gateway.replace(Api::new(&template, functions)?);
-        let former = std::mem::replace(&mut *lock(&self.template), template);
+        let former = self.gateway.replace(Api::new(template, functions)?);
+        let api = self.gateway.api();
+        let is_new = |table: &(&str, &Value)| !api.template.tables().any(|new| new == *table);
         let changed: Vec<_> = former
+            .template
             .tables()
-            .filter(|(name, properties)| {
-                !lock(&self.template)
-                    .tables()
-                    .any(|new| new == (*name, *properties))
-            })
+            .filter(is_new)
             .map(|(name, _)| name)
             .collect();
-        let note = || format!("Restart to change these tables: {}.", changed.join(", "));
+        let note = || {
+            format!(
+                "Existing tables stay as they are: {}. To change them, restart with --reset, or without --data-dir.",
+                changed.join(", ")
+            )
+        };
         Ok((!changed.is_empty()).then(note))
     }
 
@@ -242,9 +241,9 @@ impl Stack {
             .unwrap_or_default()
     }
 
-    /// Starts one more instance of a function with other values for some of its variables, or of
-    /// any other binary with no variables but these. A path in place of the name takes the binary
-    /// from elsewhere.
+    /// Starts another instance of a function, with `variables` in place of some of its own. For any
+    /// other binary, only `variables` and those of Lambda are set. A path in place of the name takes
+    /// the binary from elsewhere.
     ///
     /// # Errors
     /// Returns an error if the binary cannot be started.
@@ -275,18 +274,13 @@ impl Stack {
     /// # Errors
     /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
-        let parse = |bytes: hyper::body::Bytes| serde_json::from_slice(&bytes).unwrap_or_default();
-        let Some(function) = self.function(function) else {
-            return Err(
-                json!({ "errorType": "ResourceNotFoundException", "errorMessage": function }),
-            );
-        };
-        let invocation = async {
-            function
-                .invoke(payload.to_string().into(), QUEUE_TIMEOUT)
-                .await
-        };
-        block_on(invocation).outcome.map(parse).map_err(parse)
+        let error = |kind: &str| json!({ "errorType": kind, "errorMessage": function });
+        let found = self
+            .function(function)
+            .ok_or_else(|| error("ResourceNotFoundException"))?;
+        let invoked = block_on(found.invoke(payload.to_string().into(), QUEUE_TIMEOUT));
+        let invoked = invoked.map_err(|Busy| error("TooManyRequestsException"))?;
+        invoked.outcome.map(parsed).map_err(parsed)
     }
 
     /// Issues a token for an account, with the function that does.
@@ -302,44 +296,37 @@ impl Stack {
     }
 
     /// Whether a token gives access to the API.
-    pub fn accepts_token(&self, token: &str) -> bool {
+    pub(crate) fn accepts_token(&self, token: &str) -> bool {
         let event = json!({ "headers": { "authorization": format!("Bearer {token}") } });
         self.invoke("list-groups", &event)
             .is_ok_and(|output| output["statusCode"] == 200)
     }
 
     /// Waits until DynamoDB Local exits, and reports it.
-    pub(crate) async fn service_exit(&mut self) -> String {
-        loop {
-            if let Some(error) = self.exited_service() {
-                return error;
-            }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-    }
-
-    /// Reports that DynamoDB Local has exited.
-    pub fn exited_service(&mut self) -> Option<String> {
-        let exited = self
-            .services
-            .iter_mut()
-            .find_map(|service| service.try_wait().ok().flatten())?;
-        let log = self.logs.of("dynamodb-local").tail();
-        Some(format!(
-            "DynamoDB Local exited ({exited}). The end of its log:\n{log}"
-        ))
+    pub(crate) async fn dynamodb_exit(&mut self) -> String {
+        let Some(process) = &mut self.dynamodb_process else {
+            return std::future::pending().await;
+        };
+        let status = process
+            .wait()
+            .await
+            .map_or_else(|error| error.to_string(), |status| status.to_string());
+        format!(
+            "DynamoDB Local exited ({status}). {}",
+            self.logs.of("dynamodb-local").tail()
+        )
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         self.tasks.abort_all();
-        self.reaper.end(&mut self.services);
+        self.reaper.end(&mut self.dynamodb_process);
     }
 }
 
 /// Creates the functions of a template and starts an instance of each.
-fn functions(
+fn start_functions(
     template: &Template,
     dynamodb: &DynamoDb,
     options: &Options,

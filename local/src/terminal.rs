@@ -71,7 +71,8 @@ pub(crate) fn print_line(line: &Line<'_>) {
     let cold_start = if line.cold_start { "  cold start" } else { "" };
     let error = line
         .error
-        .map(|error| format!("  {error}"))
+        // It may contain text of the client.
+        .map(|error| format!("  {}", error.replace(char::is_control, " ")))
         .unwrap_or_default();
     let _ = writeln!(
         out,

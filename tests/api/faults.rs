@@ -105,7 +105,7 @@ fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint:
     answer.assert_error(503, "unavailable", None);
     assert!(!answer.body.contains("secret"), "{}", answer.body);
     assert!(time < IN_TIME, "{function}: {time:?}");
-    let requests = endpoint.requests();
+    let requests = endpoint.intercepted();
     assert!(
         (2..=3).contains(&requests),
         "{function}: tried {requests} times"
@@ -240,7 +240,7 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
                     });
                     let start = Instant::now();
                     let mut instance = instance(function, endpoint.url());
-                    assert!(endpoint.requests() > 0, "{function} has tried");
+                    assert!(endpoint.intercepted() > 0, "{function} has tried");
                     assert!(start.elapsed() < Duration::from_secs(3), "{function}");
                     broken.store(false, Ordering::SeqCst);
                     let (answer, _) = invoke(&mut instance, &event);
@@ -284,7 +284,7 @@ fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() 
         event["headers"]["idempotency-key"] = json!("a-key");
         let (answer, _) = invoke(&mut instance(function, endpoint.url()), &event);
         let group = answer.group(if function == "create-group" { 201 } else { 200 });
-        assert_eq!(endpoint.requests(), 1, "the first answer got lost");
+        assert_eq!(endpoint.intercepted(), 1, "the first answer got lost");
         let path = format!("/v1/groups/{}", crate::support::text(&group["id"]));
         assert_eq!(client.get(&path).group(200), group);
         assert_eq!(client.get(&path).headers["etag"], answer.headers["etag"]);

@@ -245,7 +245,7 @@ fn a_conflict_of_transactions_is_resolved_inside() {
     let response = instance.invoke(&event(&client, "k")).expect("an answer");
     let first = Answer::of_function(&response);
     first.group(201);
-    assert_eq!(endpoint.requests(), 2);
+    assert_eq!(endpoint.intercepted(), 2);
     assert_replayed(&first, &create(&client, "k", "a"));
 }
 

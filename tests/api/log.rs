@@ -116,7 +116,7 @@ fn an_error_of_ours_is_logged_once_with_all_its_causes_and_a_throttled_request_i
         members(&line, &["level", "code", "server_errors", "client_errors"]),
         json!(["ERROR", "unavailable", 1, null])
     );
-    let attempts = endpoint.requests();
+    let attempts = endpoint.intercepted();
     assert_eq!(line["dynamodb_throttles"], attempts, "{line}");
     assert_eq!(line["dynamodb_requests"], attempts + 1, "{line}");
     let cause = line["cause"].as_str().expect("a cause");

@@ -253,7 +253,7 @@ fn what_dynamodb_leaves_unprocessed_is_sent_again() {
     let event = json!({ "Records": [record(1, &conversation_id)] });
     assert_eq!(instance.invoke(&event), Ok(failures(&[])));
     assert_eq!(
-        (endpoint.requests(), count_messages(&conversation_id)),
+        (endpoint.intercepted(), count_messages(&conversation_id)),
         (4, 0)
     );
 }

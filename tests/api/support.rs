@@ -61,7 +61,7 @@ pub fn endpoint(
     DynamoDbProxy::start(&stack().dynamodb_of(function), script).expect("a port")
 }
 
-/// Options for a stack of the binaries that Cargo built for this test, two instances of each.
+/// Options for a stack of the binaries that Cargo built for this test.
 pub fn options(name: &str) -> Options {
     Options {
         name: name.to_owned(),

@@ -41,16 +41,18 @@ fn write(stack: &Stack, items: &[(&str, &str)]) {
         .expect("they are written");
 }
 
+fn read_lines(file: &Path) -> Vec<String> {
+    fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Waits until the file has this many lines, and a moment longer, in which there must be no more.
 fn lines(file: &Path, count: usize) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let read = || {
-        fs::read_to_string(file)
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
+    let read = || read_lines(file);
     while read().len() < count {
         assert!(Instant::now() < deadline, "{:?}", read());
         thread::sleep(Duration::from_millis(20));
@@ -59,8 +61,8 @@ fn lines(file: &Path, count: usize) -> Vec<String> {
     read()
 }
 
-/// All ids, each as often as a batch had it.
-fn times(lines: &[String], id: &str) -> usize {
+/// Returns how often the batches contain an id.
+fn count_of(lines: &[String], id: &str) -> usize {
     lines
         .iter()
         .flat_map(|line| line.split(' '))
@@ -97,7 +99,7 @@ fn records_that_match_the_filter_come_in_batches_of_at_most_the_batch_size() {
         ("f", 0),
         ("g", 1),
     ] {
-        assert_eq!(times(&found, id), count, "{id}: {found:?}");
+        assert_eq!(count_of(&found, id), count, "{id}: {found:?}");
     }
     // A change and a deletion are not INSERTs.
     write(&stack, &[("a", "")]);
@@ -125,7 +127,7 @@ fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() 
     let alone = found.iter().filter(|line| *line == "bad").count();
     assert_eq!(alone, 3, "{found:?}");
     for id in ["a", "c", "last"] {
-        assert!(times(&found, id) >= 1, "{id}: {found:?}");
+        assert!(count_of(&found, id) >= 1, "{id}: {found:?}");
     }
     assert_eq!(messages.len(), 1);
     let message: Value = serde_json::from_str(&messages[0]).expect("JSON");
@@ -150,8 +152,8 @@ fn records_before_a_reported_one_are_not_sent_again() {
     write(&stack, &[("a", ""), ("bad", "report")]);
     let messages = lines(&stack.logs().join("FailuresQueue.log"), 1);
     let found = lines(&batches, 3);
-    assert_eq!(times(&found, "a"), 1, "{found:?}");
-    assert!(times(&found, "bad") >= 3, "{found:?}");
+    assert_eq!(count_of(&found, "a"), 1, "{found:?}");
+    assert!(count_of(&found, "bad") >= 3, "{found:?}");
     assert_eq!(messages.len(), 1);
 }
 
@@ -168,14 +170,8 @@ fn a_function_that_dies_gets_its_batch_again() {
         }
     }
     let deadline = Instant::now() + Duration::from_secs(20);
-    let found = || {
-        fs::read_to_string(&batches)
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    while ids.iter().any(|id| times(&found(), id) == 0) {
+    let found = || read_lines(&batches);
+    while ids.iter().any(|id| count_of(&found(), id) == 0) {
         assert!(Instant::now() < deadline, "{:?}", found());
         thread::sleep(Duration::from_millis(50));
     }

@@ -151,9 +151,10 @@ pub fn request_of(event: &Value) -> Option<Vec<u8>> {
     {
         return None;
     }
-    let body = match event["isBase64Encoded"] == true {
-        true => STANDARD.decode(text(&event["body"])).ok()?,
-        false => text(&event["body"]).into_bytes(),
+    let body = if event["isBase64Encoded"] == true {
+        STANDARD.decode(text(&event["body"])).ok()?
+    } else {
+        text(&event["body"]).into_bytes()
     };
     let method = text(&context["http"]["method"]).replace("HEAD", "GET");
     // Without headers, this is HTTP/1.0, which needs no Host.

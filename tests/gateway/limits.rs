@@ -110,7 +110,7 @@ fn a_function_that_takes_too_long_is_503_and_the_next_request_is_served() {
 }
 
 #[test]
-fn what_is_sent_half_is_closed_after_a_time_out() {
+fn incomplete_requests_are_closed_after_the_time_out() {
     for (half, response) in [
         ("", None),
         ("GET", None),

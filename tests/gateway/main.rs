@@ -18,7 +18,7 @@ use std::{
 
 use local::{Options, Stack};
 
-/// The directory of the example binaries' directory.
+/// The directory of the binaries; the probe is in `examples` below it.
 fn binaries() -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_create-group"));
     binary

@@ -204,8 +204,9 @@ fn has_true_form(event: &Value) -> bool {
     if body.is_empty() {
         return true;
     }
-    match event["isBase64Encoded"] == true {
-        true => !content_type.starts_with("application/json") || !is_utf_8(),
-        false => content_type.starts_with("application/json"),
+    if event["isBase64Encoded"] == true {
+        !content_type.starts_with("application/json") || !is_utf_8()
+    } else {
+        content_type.starts_with("application/json")
     }
 }

@@ -45,6 +45,14 @@ fn a_functions_response_becomes_an_http_response() {
         );
         assert_eq!(response.header("content-type"), content_type, "{output}");
     }
+    let wrong = r#"{"statusCode":200,"headers":{"Content-Length":"9","transfer-encoding":"chunked","connection":"close"},"body":"abc"}"#;
+    let response = respond(wrong);
+    assert_eq!(
+        (response.status, response.text()),
+        (200, "abc".to_owned()),
+        "{response:?}"
+    );
+    assert_eq!(response.header("connection"), [""; 0]);
     let cookies = respond(
         r#"{"statusCode":200,"cookies":["a=b","c=d; Secure"],"headers":{"x-number":1,"x-bool":true}}"#,
     );

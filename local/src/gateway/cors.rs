@@ -2,7 +2,7 @@
 
 use hyper::{
     HeaderMap, Method,
-    header::{HeaderName, HeaderValue, ORIGIN},
+    header::{HeaderName, HeaderValue, ORIGIN, VARY},
     http::request::Parts,
 };
 
@@ -51,6 +51,6 @@ pub(crate) fn set_headers(cors: &Cors, head: &Parts, headers: &mut HeaderMap) {
         set("access-control-max-age", &cors.max_age);
     }
     if !allows("*") {
-        set("vary", "Origin");
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
 }

@@ -21,10 +21,9 @@ use uuid::Uuid;
 
 use crate::template::{items, members, text};
 
-/// Headers about the connection of the client, which the function never sees.
-const HOP_BY_HOP: [&str; 7] = [
+/// Headers about one connection only, which are not passed on in either direction.
+const HOP_BY_HOP: [&str; 6] = [
     "connection",
-    "cookie",
     "expect",
     "keep-alive",
     "te",
@@ -191,7 +190,10 @@ pub(crate) fn to_response(output: &[u8]) -> Option<Response<Full<Bytes>>> {
         .ok()
         .filter(|status| (200..600).contains(status))?;
     let mut response = Response::builder().status(status);
-    for (name, value) in members(&output["headers"]) {
+    // The server sets the length; a wrong one would break the connection.
+    let is_passed_on = |name: &str| !HOP_BY_HOP.contains(&name) && name != "content-length";
+    let headers = members(&output["headers"]);
+    for (name, value) in headers.filter(|(name, _)| is_passed_on(&name.to_ascii_lowercase())) {
         response = response.header(name, text(value));
     }
     for cookie in items(&output["cookies"]) {

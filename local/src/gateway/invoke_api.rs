@@ -1,20 +1,20 @@
 //! Lambda's [Invoke API](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 
-use std::time::Duration;
-
-use hyper::{Method, StatusCode, body::Bytes, header::HeaderValue, http::request::Parts};
+use hyper::{
+    Method, StatusCode,
+    body::Bytes,
+    header::{HeaderValue, ORIGIN},
+    http::request::Parts,
+};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{HttpResponse, noted, respond_json};
 use crate::{
     instance::MAX_PAYLOAD_BYTES,
-    lambda::{Functions, Invoked},
+    lambda::{Busy, Functions, QUEUE_TIMEOUT},
     terminal::error_message,
 };
-
-/// How long an invocation may wait until an instance is free.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name in the path, if this is a request of the Invoke API. A name may be an ARN, and may have a
 /// qualifier.
@@ -38,10 +38,22 @@ pub(crate) async fn invoke(
     head: &Parts,
     body: Option<Bytes>,
 ) -> HttpResponse {
+    if head.method != Method::POST {
+        return refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "AccessDeniedException",
+            "use POST".to_owned(),
+        );
+    }
+    // A browser may send such a POST for any web page, without a preflight.
+    if head.headers.contains_key(ORIGIN) {
+        let message = "a web page may not invoke functions by name".to_owned();
+        return refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message);
+    }
     let mut all = functions.values();
-    let function =
-        all.find(|function| function.definition.binary == name || function.definition.id == name);
-    let (Some(function), &Method::POST) = (function, &head.method) else {
+    let Some(function) =
+        all.find(|function| function.definition.binary == name || function.definition.id == name)
+    else {
         let names: Vec<_> = functions.keys().map(String::as_str).collect();
         let message = format!(
             "Function not found: {name}. There are: {}",
@@ -83,10 +95,18 @@ pub(crate) async fn invoke(
         }
         _ => {}
     }
-    let Invoked {
-        outcome,
-        cold_start,
-    } = function.invoke(body, QUEUE_TIMEOUT).await;
+    let invoked = match function.invoke(body, QUEUE_TIMEOUT).await {
+        Ok(invoked) => invoked,
+        Err(Busy) => {
+            let message = "Rate Exceeded: all instances are busy".to_owned();
+            return refusal(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequestsException",
+                message,
+            );
+        }
+    };
+    let outcome = invoked.outcome;
     let error = outcome.as_ref().err().map(|error| error_message(error));
     let mut response = respond_json(StatusCode::OK, outcome.unwrap_or_else(|error| error));
     let headers = response.headers_mut();
@@ -100,7 +120,7 @@ pub(crate) async fn invoke(
             HeaderValue::from_static("Unhandled"),
         );
     }
-    noted(response, cold_start, error)
+    noted(response, invoked.cold_start, error)
 }
 
 fn refusal(status: StatusCode, error_type: &'static str, message: String) -> HttpResponse {
