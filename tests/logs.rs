@@ -20,21 +20,28 @@ fn logs() -> Vec<(String, String)> {
     entries.map(log).collect()
 }
 
-/// Every line that a function has logged, and which function. What Rust prints where `main` ends in
-/// an error is none: then there is no function, for want of a variable or of the Runtime API.
+/// Every line that a function has logged, and which function. What follows the last JSON line is not
+/// part of it: when the tests end, so does the Runtime API, and functions complain before they are
+/// killed.
 fn lines() -> Vec<(String, Value)> {
-    let not_ours = ["dynamodb-local", "permissions"];
+    let not_functions = ["dynamodb-local", "permissions"];
     let functions = logs()
         .into_iter()
-        .filter(|(program, _)| !not_ours.contains(&program.as_str()));
+        .filter(|(program, _)| !not_functions.contains(&program.as_str()));
     let lines = functions.flat_map(|(program, log)| {
-        let line = |line: &str| {
+        let all: Vec<_> = log.lines().collect();
+        let count = all
+            .iter()
+            .rposition(|line| line.starts_with('{'))
+            .map_or(0, |last| last + 1);
+        let parse = |line: &&str| {
             let parsed = serde_json::from_str(line);
-            parsed.unwrap_or_else(|error| panic!("{program}: {error}: {line}"))
+            (
+                program.clone(),
+                parsed.unwrap_or_else(|error| panic!("{program}: {error}: {line}")),
+            )
         };
-        let lines = log.lines().filter(|line| !line.starts_with("Error: "));
-        let lines: Vec<Value> = lines.map(line).collect();
-        lines.into_iter().map(move |line| (program.clone(), line))
+        all[..count].iter().map(parse).collect::<Vec<_>>()
     });
     lines.collect()
 }
