@@ -204,13 +204,18 @@ impl Api {
             return error(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let name = &route.function.definition.binary;
-        let invocation = route.function.invoke(event.into(), route.timeout);
+        let invocation = route
+            .function
+            .invoke(event.into(), route.definition.timeout);
         let Ok(Ok(Invoked {
             outcome,
             cold_start,
-        })) = timeout(route.timeout, invocation).await
+        })) = timeout(route.definition.timeout, invocation).await
         else {
-            let error_text = format!("{name} did not respond within {:?}", route.timeout);
+            let error_text = format!(
+                "{name} did not respond within {:?}",
+                route.definition.timeout
+            );
             return noted(
                 error(StatusCode::SERVICE_UNAVAILABLE),
                 false,

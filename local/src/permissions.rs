@@ -84,12 +84,17 @@ impl Permission {
                     return Err(error());
                 }
                 for action in list(&statement["Action"]) {
+                    let action = action
+                        .as_str()
+                        .filter(|action| !action.contains('*'))
+                        .ok_or_else(error)?;
                     for resource in list(&statement["Resource"]) {
-                        let action = action.as_str().filter(|action| !action.contains('*'));
-                        let action = action.ok_or_else(error)?.to_owned();
                         if action.starts_with("dynamodb:") {
                             let resource = resource_name(resource).ok_or_else(error)?;
-                            allowed.insert(Self { action, resource });
+                            allowed.insert(Self {
+                                action: action.to_owned(),
+                                resource,
+                            });
                         }
                     }
                 }

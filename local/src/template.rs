@@ -25,7 +25,7 @@ pub struct Function {
     pub id: String,
     /// The binary that it runs, for example `get-group`, which is also its name on this machine.
     pub binary: String,
-    /// The environment variables, except those whose value only AWS knows.
+    /// The environment variables, except those whose value only AWS knows, as an ARN.
     pub environment: BTreeMap<String, String>,
     /// The routes of the HTTP API that invoke it.
     pub routes: Vec<Route>,
@@ -188,8 +188,8 @@ impl Template {
             let mut environment = BTreeMap::new();
             for source in [globals, properties] {
                 let variables = self.resolve(&source["Environment"]["Variables"]);
-                environment
-                    .extend(members(&variables).map(|(name, value)| (name.clone(), text(value))));
+                let scalars = members(&variables).filter(|(_, value)| !value.is_object());
+                environment.extend(scalars.map(|(name, value)| (name.clone(), text(value))));
             }
             Ok(Function {
                 id: id.to_owned(),
@@ -311,49 +311,38 @@ impl Template {
     /// A value with its intrinsic functions resolved. ARNs (`Fn::GetAtt`, `Fn::Sub`) stay as they
     /// are; a value that only AWS knows, and `AWS::NoValue`, become null and disappear from objects.
     fn resolve(&self, value: &Value) -> Value {
-        let Value::Object(object) = value else {
-            return match value {
-                Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
-                scalar => scalar.clone(),
-            };
+        let object = match value {
+            Value::Object(object) => object,
+            Value::Array(items) => return items.iter().map(|item| self.resolve(item)).collect(),
+            scalar => return scalar.clone(),
         };
-        let mut entries = object.iter();
-        let (Some((name, argument)), None) = (entries.next(), entries.next()) else {
-            let resolved = object
-                .iter()
-                .map(|(name, value)| (name.clone(), self.resolve(value)));
-            return resolved
-                .filter(|(_, value)| !value.is_null())
-                .collect::<Map<_, _>>()
-                .into();
-        };
-        match name.as_str() {
+        let first = object.iter().next().filter(|_| object.len() == 1);
+        let (name, argument) =
+            first.map_or(("", &Value::Null), |(name, argument)| (name, argument));
+        let holds = |condition: &Value| self.resolve(condition) == true;
+        match name {
             "Ref" => self.reference(argument.as_str().unwrap_or_default()),
-            "Condition" => {
-                let condition = argument.as_str().unwrap_or_default();
-                self.resolve(&self.document["Conditions"][condition])
-            }
-            "Fn::If" => {
-                let holds = self.resolve(&json!({ "Condition": argument[0] })) == true;
-                self.resolve(&argument[if holds { 1 } else { 2 }])
-            }
+            "Condition" => self.resolve(&self.document["Conditions"][text(argument)]),
+            "Fn::If" if holds(&json!({ "Condition": argument[0] })) => self.resolve(&argument[1]),
+            "Fn::If" => self.resolve(&argument[2]),
             "Fn::Equals" => {
                 json!(text(&self.resolve(&argument[0])) == text(&self.resolve(&argument[1])))
             }
-            "Fn::Not" => json!(self.resolve(&argument[0]) != true),
-            "Fn::And" => json!(items(argument).all(|condition| self.resolve(condition) == true)),
-            "Fn::Or" => json!(items(argument).any(|condition| self.resolve(condition) == true)),
+            "Fn::Not" => json!(!holds(&argument[0])),
+            "Fn::And" => json!(items(argument).all(holds)),
+            "Fn::Or" => json!(items(argument).any(holds)),
             "Fn::Split" => text(&self.resolve(&argument[1]))
                 .split(&text(&argument[0]))
                 .collect(),
             "Fn::GetAtt" | "Fn::Sub" => value.clone(),
             _ => {
-                let inner = self.resolve(argument);
-                if inner.is_null() {
-                    json!({})
-                } else {
-                    json!({ name: inner })
-                }
+                let resolved = object
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.resolve(value)));
+                resolved
+                    .filter(|(_, value)| !value.is_null())
+                    .collect::<Map<_, _>>()
+                    .into()
             }
         }
     }

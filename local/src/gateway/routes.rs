@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::Method;
@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     lambda::{Function, Functions},
-    lock,
+    lock, template,
 };
 
 /// All routes, the most specific first: API Gateway prefers a full match to one with a greedy
@@ -20,39 +20,39 @@ use crate::{
 pub(crate) struct Routes(Vec<Route>);
 
 pub(crate) struct Route {
+    pub definition: template::Route,
     pub key: String,
     pub function: Arc<Function>,
-    pub timeout: Duration,
-    method: String,
-    path: String,
     bucket: Option<Bucket>,
 }
 
 impl Routes {
     pub(crate) fn new(functions: &Functions) -> Self {
-        let of_function = |function: &Arc<Function>| {
-            let function = function.clone();
-            let routes = function.definition.routes.clone().into_iter();
-            routes.map(move |route| Route {
-                key: route.key(),
-                function: function.clone(),
-                timeout: route.timeout,
-                bucket: route.throttle.map(|(rate, burst)| Bucket::new(rate, burst)),
-                method: route.method,
-                path: route.path,
-            })
-        };
-        let mut routes: Vec<_> = functions.values().flat_map(of_function).collect();
+        let mut routes = Vec::new();
+        for function in functions.values() {
+            routes.extend(function.definition.routes.iter().map(|definition| {
+                Route {
+                    key: definition.key(),
+                    function: function.clone(),
+                    bucket: definition
+                        .throttle
+                        .map(|(rate, burst)| Bucket::new(rate, burst)),
+                    definition: definition.clone(),
+                }
+            }));
+        }
         routes.sort_by_key(|route| {
+            let definition = &route.definition;
             let rank = |segment: &str| {
                 u8::from(segment.starts_with('{')) + u8::from(segment.ends_with("+}"))
             };
-            let ranks: Vec<_> = route.path.split('/').map(rank).collect();
+            let ranks: Vec<_> = definition.path.split('/').map(rank).collect();
+            let is_greedy = definition.path.ends_with("+}");
             (
-                route.path.is_empty(),
-                route.path.ends_with("+}"),
+                definition.is_default(),
+                is_greedy,
                 ranks,
-                route.method == "ANY",
+                definition.method == "ANY",
             )
         });
         Self(routes)
@@ -65,12 +65,11 @@ impl Routes {
         path: &str,
     ) -> Option<(&Route, BTreeMap<String, String>)> {
         self.0.iter().find_map(|route| {
-            let takes_method =
-                route.path.is_empty() || route.method == "ANY" || route.method == method.as_str();
-            takes_method
-                .then(|| route.match_path(path))
-                .flatten()
-                .map(|parameters| (route, parameters))
+            let definition = &route.definition;
+            let takes_method = definition.is_default()
+                || ["ANY", method.as_str()].contains(&definition.method.as_str());
+            let parameters = takes_method.then(|| route.match_path(path)).flatten()?;
+            Some((route, parameters))
         })
     }
 }
@@ -78,11 +77,11 @@ impl Routes {
 impl Route {
     fn match_path(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let mut parameters = BTreeMap::new();
-        if self.path.is_empty() {
+        if self.definition.is_default() {
             return Some(parameters);
         }
         let mut rest = Some(path);
-        for segment in self.path.split('/') {
+        for segment in self.definition.path.split('/') {
             let name = segment
                 .strip_prefix('{')
                 .and_then(|name| name.strip_suffix('}'));
