@@ -35,6 +35,9 @@ pub const ACCESS_KEY: &str = "local";
 /// How long DynamoDB may take to start, and to respond.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long DynamoDB Local may fail to read its data.
+const DATA_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Properties of a table's definition that CreateTable does not have.
 const NOT_IN_CREATE_TABLE: [&str; 6] = [
     "DeletionProtectionEnabled",
@@ -62,6 +65,9 @@ impl DataDir {
         let context = |error: std::io::Error| {
             format!("cannot use the data directory {}: {error}", path.display())
         };
+        if path.to_str().is_none_or(str::is_empty) {
+            return Err("--data-dir must be a path of valid UTF-8 that is not empty".to_owned());
+        }
         fs::create_dir_all(path).map_err(context)?;
         let lock = File::create(path.join("lock")).map_err(context)?;
         lock.try_lock().map_err(|_| {
@@ -141,6 +147,13 @@ impl DynamoDb {
         while let Err(error) = dynamodb.call("ListTables", &json!({})) {
             if let Ok(Some(status)) = process.try_wait() {
                 return Err(format!("DynamoDB Local exited ({status}). {}", log.tail()));
+            }
+            // So it responds if it cannot read its data, and maybe while it starts.
+            if error.contains("InternalFailure")
+                && deadline - Instant::now() < TIMEOUT - DATA_TIMEOUT
+            {
+                let data = "DynamoDB Local cannot read the data in its directory. Start with --reset, or choose another";
+                return Err(format!("{data}\n{error}"));
             }
             if Instant::now() > deadline {
                 return Err(format!("DynamoDB Local does not respond: {error}"));

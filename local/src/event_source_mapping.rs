@@ -16,8 +16,12 @@ use crate::{
     terminal::{error_message, say},
 };
 
-/// How often the streams are read, and how long a failed batch waits before the next attempt.
+/// How often the streams are read, and the first pause before a failed batch is tried again. Each
+/// further pause is twice as long.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The longest pause before a failed batch is tried again.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Reads the streams of all event source mappings from their beginning on, for ever. It is harmless
 /// that a function gets records again that it had before a restart: Lambda delivers at least once.
@@ -98,11 +102,15 @@ async fn deliver(
             }
             Err(error) => error,
         };
-        if source.max_retries.is_some_and(|limit| retries >= limit) {
+        if source
+            .max_retries
+            .is_some_and(|limit| u64::from(retries) >= limit)
+        {
             give_up(source, &batch, place, &failed, retries, logs);
         } else {
+            let pause = POLL_INTERVAL.saturating_mul(2_u32.saturating_pow(retries));
             pending.push((batch, retries + 1));
-            sleep(POLL_INTERVAL).await;
+            sleep(pause.min(MAX_PAUSE)).await;
         }
     }
 }
@@ -128,7 +136,7 @@ fn give_up(
     batch: &[Value],
     place: &Value,
     error: &str,
-    retries: u64,
+    retries: u32,
     logs: &Logs,
 ) {
     let ends = [batch.first(), batch.last()].map(|record| record.map(sequence_number));

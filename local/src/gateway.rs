@@ -14,9 +14,9 @@ use std::{
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::{Bytes, Incoming},
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue},
     http::request::Parts,
     server::conn::http1,
 };
@@ -26,7 +26,7 @@ use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     instance::MAX_PAYLOAD_BYTES,
-    lambda::{Functions, Invoked},
+    lambda::{Busy, Functions, Invoked},
     lock, server,
     stack::Options,
     template::{Cors, EventSource, Template},
@@ -128,6 +128,12 @@ impl Gateway {
             Ok(Err(_)) => closing(StatusCode::BAD_REQUEST),
             // The target is `*` or an authority.
             _ if !head.uri.path().starts_with('/') => closing(StatusCode::BAD_REQUEST),
+            // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+            _ if head.version == Version::HTTP_11
+                && head.headers.get_all(HOST).iter().count() != 1 =>
+            {
+                closing(StatusCode::BAD_REQUEST)
+            }
             Ok(Ok(body)) => match invoke_api::function_name(&head) {
                 Some(name) => invoke_api::invoke(&self.api().functions, &name, &head, body).await,
                 None => self.respond(&head, body, client).await,
@@ -204,23 +210,23 @@ impl Api {
             return error(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let name = &route.function.definition.binary;
-        let invocation = route
-            .function
-            .invoke(event.into(), route.definition.timeout);
-        let Ok(Ok(Invoked {
-            outcome,
-            cold_start,
-        })) = timeout(route.definition.timeout, invocation).await
-        else {
-            let error_text = format!(
+        // Less than the whole time-out, so that the cause is known.
+        let queue_timeout = route.definition.timeout.mul_f64(0.99);
+        let invocation = route.function.invoke(event.into(), queue_timeout);
+        let invoked = match timeout(route.definition.timeout, invocation).await {
+            Ok(Ok(invoked)) => Ok(invoked),
+            Ok(Err(Busy)) => Err(format!("all instances of {name} were busy")),
+            Err(_) => Err(format!(
                 "{name} did not respond within {:?}",
                 route.definition.timeout
-            );
-            return noted(
-                error(StatusCode::SERVICE_UNAVAILABLE),
-                false,
-                Some(error_text),
-            );
+            )),
+        };
+        let Invoked {
+            outcome,
+            cold_start,
+        } = match invoked {
+            Ok(invoked) => invoked,
+            Err(cause) => return noted(error(StatusCode::SERVICE_UNAVAILABLE), false, Some(cause)),
         };
         let response = match &outcome {
             Ok(output) => event::to_response(output)

@@ -2,19 +2,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use hyper::body::Bytes;
+use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     DynamoDb, DynamoDbProxy, Instance, Profile, Result, dynamodb, instance::Outcome, lock,
-    logs::Logs, permissions, processes::ProcessGroup, stack::Options, template,
+    logs::Logs, permissions, processes::ProcessGroup, stack::Options, template, tools,
 };
 
 /// The functions, by the name of their binaries.
@@ -27,6 +32,7 @@ pub(crate) struct Function {
     pub definition: template::Function,
     pub dynamodb: DynamoDb,
     _policy_proxy: Option<DynamoDbProxy>,
+    binary: Binary,
     options: Options,
     group: ProcessGroup,
     logs: Logs,
@@ -71,6 +77,7 @@ impl Function {
             .as_ref()
             .map_or_else(|| upstream.clone(), |proxy| DynamoDb::at(proxy.url()));
         Ok(Self {
+            binary: Binary::keep(&options.binaries.join(&definition.binary))?,
             definition,
             dynamodb,
             _policy_proxy: policy_proxy,
@@ -150,7 +157,7 @@ impl Function {
     }
 
     fn start(&self) -> Result<Instance> {
-        let mut command = self.command(&self.options.binaries.join(&self.definition.binary));
+        let mut command = self.command(&self.binary.0);
         let log = self.logs.of(&self.definition.binary);
         if !self.options.json {
             log.redirect(&mut command)?;
@@ -179,6 +186,51 @@ impl Function {
             .map(Instance::process_id)
             .collect::<Vec<_>>();
         lock(&self.busy).iter().copied().chain(idle).collect()
+    }
+}
+
+/// A link to a binary as it is now, so that new instances of a function run the same version even if
+/// a later build has replaced the file. It is removed when it is dropped.
+#[derive(Debug)]
+struct Binary(PathBuf);
+
+impl Binary {
+    fn keep(binary: &Path) -> Result<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let run = tools::home()?.join("run");
+        if count == 0 {
+            remove_abandoned(&run);
+        }
+        let dir = run.join(format!("{}-{count}", std::process::id()));
+        let context = |error: io::Error| format!("cannot start {}: {error}", binary.display());
+        fs::create_dir_all(&dir).map_err(context)?;
+        let kept = Self(dir.join(binary.file_name().unwrap_or_default()));
+        fs::hard_link(binary, &kept.0)
+            .or_else(|_| fs::copy(binary, &kept.0).map(|_| ()))
+            .map_err(context)?;
+        Ok(kept)
+    }
+}
+
+/// Removes the directories of processes that have ended without removing them.
+fn remove_abandoned(run: &Path) {
+    for entry in fs::read_dir(run).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.split('-').next()?.parse().ok())
+            .and_then(Pid::from_raw);
+        if process.is_none_or(|process| test_kill_process(process).is_err()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+        let _ = self.0.parent().map(fs::remove_dir);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -25,6 +26,9 @@ use crate::{
 /// How often the sources and DynamoDB Local are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
+/// How long stopping may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The port if none is given.
 const DEFAULT_PORT: u16 = 9000;
 
@@ -37,9 +41,20 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     let startup = exit_on_signal();
     let port = arguments.port.unwrap_or(DEFAULT_PORT);
     // Fail before the build if the port is taken.
-    listen(([127, 0, 0, 1], port).into()).map_err(|error| {
-        format!("{error}. Stop the program that uses the port, or choose another with --port")
-    })?;
+    for address in [
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+    ] {
+        match listen(address) {
+            // Without IPv6, only the first address is served.
+            Err(error) if address.is_ipv4() || error.contains("in use") => {
+                return Err(format!(
+                    "{error}. Stop the program that uses the port, or choose another with --port"
+                ));
+            }
+            _ => {}
+        }
+    }
     let mut options = stack_options(arguments, &port.to_string())?;
     options.port = Some(port);
     options.prints = !options.json;
@@ -65,12 +80,16 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     runtime().spawn(async move {
         signal.await;
         say("Stopping.");
-        // A reload ends before this goes on.
-        let stopped = tokio::task::spawn_blocking(move || drop(lock(&stopping).take())).await;
+        let stopped = tokio::task::spawn_blocking(move || drop(lock(&stopping).take()));
+        // Another signal, or a reload that takes too long, ends it at once. The reaper ends the rest.
+        tokio::select! {
+            _ = timeout(STOP_TIMEOUT, stopped) => {}
+            () = catch_signals() => {}
+        }
         if in_memory {
             let _ = fs::remove_file(token_file);
         }
-        std::process::exit(i32::from(stopped.is_err()));
+        std::process::exit(0);
     });
     watch(&stack, sources, arguments.release)
 }

@@ -148,7 +148,10 @@ impl Template {
         }
         if definition["Type"] == "Number" {
             let minimum = definition["MinValue"].as_f64().unwrap_or(f64::MIN);
-            if !value.parse().is_ok_and(|number: f64| number >= minimum) {
+            if !value
+                .parse()
+                .is_ok_and(|number: f64| number.is_finite() && number >= minimum)
+            {
                 return Err(context(format!(
                     "the value must be a number of at least {minimum}"
                 )));
@@ -172,18 +175,17 @@ impl Template {
     /// The functions, with their routes, variables and permissions.
     ///
     /// # Errors
-    /// Returns an error if a policy cannot be checked on this machine, for example because an
-    /// action has a wildcard.
+    /// Returns an error if a number is out of AWS's range, or if a policy cannot be checked on this
+    /// machine, for example because an action has a wildcard.
     pub fn functions(&self) -> Result<Vec<Function>> {
         let function = |(id, properties): (&str, &Value)| {
             let globals = &self.document["Globals"]["Function"];
-            let setting = |name| {
-                let own = self.resolve(&properties[name]);
-                if own.is_null() {
-                    self.resolve(&globals[name])
-                } else {
-                    own
-                }
+            let setting = |name, range, default| {
+                let own = self.number(properties, name, range)?;
+                Ok::<_, String>(
+                    own.or(self.number(globals, name, range)?)
+                        .unwrap_or(default),
+                )
             };
             let mut environment = BTreeMap::new();
             for source in [globals, properties] {
@@ -195,11 +197,11 @@ impl Template {
                 id: id.to_owned(),
                 binary: self.binary(id)?,
                 environment,
-                routes: self.routes(&properties["Events"]),
+                routes: self.routes(&properties["Events"])?,
                 permissions: Permission::of_policies(&properties["Policies"])?,
                 // AWS's defaults: https://docs.aws.amazon.com/lambda/latest/dg/configuration-function-common.html
-                timeout: Duration::from_secs(number(&setting("Timeout")).unwrap_or(3.0) as u64),
-                memory: number(&setting("MemorySize")).unwrap_or(128.0) as u64,
+                timeout: Duration::from_secs(setting("Timeout", [1, 900], 3)?),
+                memory: setting("MemorySize", [128, 10_240], 128)?,
             })
         };
         self.resources("AWS::Serverless::Function")
@@ -213,19 +215,17 @@ impl Template {
         binary.ok_or_else(|| format!("{function_id}: Metadata.BuildProperties.Binary is missing"))
     }
 
-    fn routes(&self, events: &Value) -> Vec<Route> {
+    fn routes(&self, events: &Value) -> Result<Vec<Route>> {
         let api = self.resources("AWS::Serverless::HttpApi").next();
         let settings = api.map_or(Value::Null, |(_, properties)| self.resolve(properties));
         let route = |properties: &Value| {
+            let timeout = self.number(properties, "TimeoutInMillis", [50, 30_000])?;
             let mut route = Route {
                 method: text(&properties["Method"]).to_uppercase(),
                 path: text(&properties["Path"]),
                 // Thirty seconds if the template says nothing:
                 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
-                timeout: Duration::from_millis(
-                    number(&self.resolve(&properties["TimeoutInMillis"])).unwrap_or(30_000.0)
-                        as u64,
-                ),
+                timeout: Duration::from_millis(timeout.unwrap_or(30_000)),
                 throttle: None,
             };
             let own = &settings["RouteSettings"][route.key()];
@@ -236,7 +236,7 @@ impl Template {
             };
             let rate = number(&throttle["ThrottlingRateLimit"]);
             route.throttle = rate.zip(number(&throttle["ThrottlingBurstLimit"]));
-            route
+            Ok(route)
         };
         let events = members(events).map(|(_, event)| event);
         let http_events = events.filter(|event| event["Type"] == "HttpApi");
@@ -287,7 +287,9 @@ impl Template {
             Ok(EventSource {
                 table: table.ok_or_else(|| context("EventSourceArn"))?.to_owned(),
                 function: self.binary(function)?,
-                batch_size: number(&properties["BatchSize"]).unwrap_or(100.0) as usize,
+                batch_size: self
+                    .number(properties, "BatchSize", [1, 10_000])?
+                    .unwrap_or(100) as usize,
                 max_retries: properties["MaximumRetryAttempts"].as_u64(),
                 bisects: properties["BisectBatchOnFunctionError"] == true,
                 filters: items(&properties["FilterCriteria"]["Filters"])
@@ -299,6 +301,21 @@ impl Template {
         self.resources("AWS::Lambda::EventSourceMapping")
             .map(mapping)
             .collect()
+    }
+
+    /// The whole number that a property has, if there is one.
+    fn number(&self, properties: &Value, name: &str, [min, max]: [u64; 2]) -> Result<Option<u64>> {
+        let value = self.resolve(&properties[name]);
+        if value.is_null() {
+            return Ok(None);
+        }
+        let number = text(&value)
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number));
+        number
+            .map(Some)
+            .ok_or_else(|| format!("{name}: {value} is not allowed; it must be {min} to {max}"))
     }
 
     /// The resources of a type: logical id and properties.

@@ -67,19 +67,26 @@ pub(crate) fn print_line(line: &Line<'_>) {
     let date = httpdate::fmt_http_date(SystemTime::now());
     let time = date.split(' ').nth(4).unwrap_or_default();
     let milliseconds = line.duration.as_secs_f64() * 1e3;
-    let path: String = line.path.chars().take(80).collect();
     let cold_start = if line.cold_start { "  cold start" } else { "" };
     let error = line
         .error
-        // It may contain text of the client.
-        .map(|error| format!("  {}", error.replace(char::is_control, " ")))
+        .map(|error| format!("  {}", printable(error, 500)))
         .unwrap_or_default();
     let _ = writeln!(
         out,
         "{time}Z {method:6} {path} {start}{status}{end} {milliseconds:.1} ms{cold_start}{error}",
-        method = line.method,
+        method = printable(line.method, 20),
+        path = printable(line.path, 80),
         status = line.status,
     );
+}
+
+/// The start of a text of a client, without control characters.
+fn printable(text: &str, length: usize) -> String {
+    text.chars()
+        .take(length)
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
 }
 
 /// The code and the param of an error response of a function, for example `missing: name`.

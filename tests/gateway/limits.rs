@@ -194,7 +194,9 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn whatever_a_client_sends_gets_a_response_or_a_closed_connection() {
     let binary: Vec<u8> = (0..=255).cycle().take(4_000).collect();
-    let hostile: [&[u8]; 18] = [
+    let hostile: [&[u8]; 20] = [
+        b"GET /echo HTTP/1.1\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
         b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
         b"\r\n\r\n",

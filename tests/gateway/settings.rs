@@ -1,6 +1,6 @@
 //! Parameters, and a template that changes while the stack runs.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use local::{Options, Stack, Template};
 
@@ -126,4 +126,61 @@ fn a_function_that_does_not_start_is_an_error_with_the_end_of_its_log() {
         error.contains("examples/probe") && error.contains("not in the mood to start"),
         "{error}"
     );
+}
+
+#[test]
+fn numbers_out_of_range_are_refused() {
+    let template = fs::read_to_string(options("").template).expect("the template");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("numbers.yaml");
+    for (good, bad, wanted) in [
+        (
+            "BatchSize: 3",
+            "BatchSize: 0",
+            "BatchSize: 0 is not allowed; it must be 1 to 10000",
+        ),
+        ("Timeout: 3", "Timeout: -5", "Timeout: -5"),
+        ("Timeout: 3", "Timeout: abc", "Timeout: \"abc\""),
+        ("MemorySize: 512", "MemorySize: 1", "MemorySize: 1"),
+        (
+            "TimeoutInMillis: 400",
+            "TimeoutInMillis: 0",
+            "TimeoutInMillis: 0",
+        ),
+    ] {
+        assert!(template.contains(good));
+        fs::write(&path, template.replace(good, bad)).expect("a file");
+        let template = Template::read(&path, &[]).expect("it is YAML");
+        let error = template
+            .functions()
+            .err()
+            .or(template.event_sources().err())
+            .expect(bad);
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn after_a_failed_reload_new_instances_still_run_the_former_version() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("versions");
+    fs::create_dir_all(dir.join("examples")).expect("a directory");
+    let binary = dir.join("examples/probe");
+    let _ = fs::remove_file(&binary);
+    fs::copy(options("").binaries.join("examples/probe"), &binary).expect("a copy");
+    let stack = Stack::start(Options {
+        binaries: dir.clone(),
+        ..options("versions")
+    })
+    .expect("the stack starts");
+    // As a build does, not in place.
+    fs::write(dir.join("new"), "#!/bin/sh\nexit 3\n").expect("a file");
+    fs::set_permissions(dir.join("new"), fs::Permissions::from_mode(0o755)).expect("a program");
+    fs::rename(dir.join("new"), &binary).expect("a new version");
+    stack.reload().expect_err("it does not start");
+    for process in stack.process_ids("examples/probe") {
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(get(&stack, "/echo", "").status, 200);
 }

@@ -1,5 +1,7 @@
 //! Lambda's [Invoke API](https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 
+use std::time::Duration;
+
 use hyper::{
     Method, StatusCode,
     body::Bytes,
@@ -12,8 +14,8 @@ use serde_json::{Value, json};
 use super::{HttpResponse, noted, respond_json};
 use crate::{
     instance::MAX_PAYLOAD_BYTES,
-    lambda::{Busy, Functions, QUEUE_TIMEOUT},
-    terminal::error_message,
+    lambda::{Busy, Functions, Invoked, QUEUE_TIMEOUT},
+    terminal::{error_message, say},
 };
 
 /// The name in the path, if this is a request of the Invoke API. A name may be an ARN, and may have a
@@ -90,7 +92,19 @@ pub(crate) async fn invoke(
         Some(b"DryRun") => return respond_json(StatusCode::NO_CONTENT, ""),
         Some(b"Event") => {
             let function = function.clone();
-            tokio::spawn(async move { function.invoke(body, QUEUE_TIMEOUT).await });
+            tokio::spawn(async move {
+                let name = &function.definition.binary;
+                if let Ok(Invoked {
+                    outcome: Err(error),
+                    ..
+                }) = function.invoke(body, Duration::MAX).await
+                {
+                    say(&format!(
+                        "{name}: an asynchronous invocation failed: {}",
+                        error_message(&error)
+                    ));
+                }
+            });
             return respond_json(StatusCode::ACCEPTED, "");
         }
         _ => {}
