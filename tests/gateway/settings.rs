@@ -3,8 +3,9 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use local::{Options, Stack, Template};
+use serde_json::json;
 
-use crate::{http::get, options};
+use crate::{http::get, options, stack};
 
 fn read(parameters: &[(&str, &str)]) -> local::Result<Template> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -183,4 +184,24 @@ fn after_a_failed_reload_new_instances_still_run_the_former_version() {
     }
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(get(&stack, "/echo", "").status, 200);
+}
+
+#[test]
+fn a_missing_permission_is_named_with_its_function() {
+    let scan = json!({ "TableName": "ItemsTable" });
+    let error = stack()
+        .dynamodb_of("examples/probe")
+        .call("Scan", &scan)
+        .expect_err("it is refused");
+    let wanted = "examples/probe is not authorized to perform dynamodb:Scan on ItemsTable; see the policies of \
+                  examples/probe in template.yaml, function ProbeFunction";
+    assert!(
+        error.contains("AccessDeniedException") && error.contains(wanted),
+        "{error}"
+    );
+    let streams = json!({ "TableName": "ItemsTable" });
+    assert!(
+        stack().dynamodb().call("Scan", &streams).is_ok(),
+        "DynamoDB itself allows it"
+    );
 }
