@@ -322,9 +322,9 @@ fn each_request_is_one_line() {
         !line.contains("cold start") && !line.contains('\x1b'),
         "{line}"
     );
-    let creates: Vec<_> = server.processes_of("create-group");
+    let creates = server.processes_of("create-group");
     kill("-KILL", &creates[0]);
-    std::thread::sleep(Duration::from_millis(300));
+    assert_gone(&[(creates[0].clone(), String::new())]);
     server.curl(&["-d", "name=x"]);
     let line = server.line();
     assert!(

@@ -49,16 +49,21 @@ fn read_lines(file: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Waits until the file has this many lines, and a moment longer, in which there must be no more.
-fn lines(file: &Path, count: usize) -> Vec<String> {
+/// Waits until the file has a line that `is_wanted`, and returns all lines.
+fn wait_for_line(file: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let read = || read_lines(file);
-    while read().len() < count {
-        assert!(Instant::now() < deadline, "{:?}", read());
+    while !read_lines(file).iter().any(|line| is_wanted(line)) {
+        assert!(Instant::now() < deadline, "{:?}", read_lines(file));
         thread::sleep(Duration::from_millis(20));
     }
-    thread::sleep(Duration::from_millis(400));
-    read()
+    read_lines(file)
+}
+
+/// Writes one more item and waits until the function has it. The stream keeps its order, so the
+/// function then has had everything before it.
+fn finish(stack: &Stack, batches: &Path) -> Vec<String> {
+    write(stack, &[("last", "")]);
+    wait_for_line(batches, |line| line.split(' ').any(|id| id == "last"))
 }
 
 /// Returns how often the batches contain an id.
@@ -85,7 +90,14 @@ fn records_that_match_the_filter_come_in_batches_of_at_most_the_batch_size() {
             ("g", ""),
         ],
     );
-    let found = lines(&batches, 2);
+    // A change and a deletion are not INSERTs.
+    write(&stack, &[("a", "changed")]);
+    let key = json!({ "TableName": "ItemsTable", "Key": { "id": { "S": "a" } } });
+    stack
+        .dynamodb()
+        .call("DeleteItem", &key)
+        .expect("it is deleted");
+    let found = finish(&stack, &batches);
     assert!(
         found.iter().all(|line| line.split(' ').count() <= 3),
         "{found:?}"
@@ -101,28 +113,16 @@ fn records_that_match_the_filter_come_in_batches_of_at_most_the_batch_size() {
     ] {
         assert_eq!(count_of(&found, id), count, "{id}: {found:?}");
     }
-    // A change and a deletion are not INSERTs.
-    write(&stack, &[("a", "")]);
-    let key = json!({ "TableName": "ItemsTable", "Key": { "id": { "S": "a" } } });
-    stack
-        .dynamodb()
-        .call("DeleteItem", &key)
-        .expect("it is deleted");
-    write(&stack, &[("last", "")]);
-    assert_eq!(
-        lines(&batches, found.len() + 1).last().map(String::as_str),
-        Some("last")
-    );
 }
 
 #[test]
 fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() {
     let (stack, batches) = start("failures");
     write(&stack, &[("a", ""), ("bad", "fail"), ("c", "")]);
-    write(&stack, &[("last", "")]);
     let queue = stack.logs().join("FailuresQueue.log");
-    let messages = lines(&queue, 1);
-    let found = lines(&batches, 1);
+    wait_for_line(&queue, |_| true);
+    let found = finish(&stack, &batches);
+    let messages = read_lines(&queue);
     // Once with the others, and then alone: the first attempt and two retries.
     let alone = found.iter().filter(|line| *line == "bad").count();
     assert_eq!(alone, 3, "{found:?}");
@@ -150,11 +150,12 @@ fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() 
 fn records_before_a_reported_one_are_not_sent_again() {
     let (stack, batches) = start("reports");
     write(&stack, &[("a", ""), ("bad", "report")]);
-    let messages = lines(&stack.logs().join("FailuresQueue.log"), 1);
-    let found = lines(&batches, 3);
+    let queue = stack.logs().join("FailuresQueue.log");
+    wait_for_line(&queue, |_| true);
+    let found = finish(&stack, &batches);
     assert_eq!(count_of(&found, "a"), 1, "{found:?}");
     assert!(count_of(&found, "bad") >= 3, "{found:?}");
-    assert_eq!(messages.len(), 1);
+    assert_eq!(read_lines(&queue).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     http::{Response, get, request},
-    options, stack,
+    kill_instances, options, stack,
 };
 
 #[test]
@@ -65,29 +64,10 @@ fn a_function_that_dies_is_an_error_of_its_request_alone() {
         assert_eq!(get(&stack, "/echo", "").status, 200, "{action}");
     }
     for _ in 0..20 {
-        for process in stack
-            .process_ids("examples/probe")
-            .iter()
-            .map(u32::to_string)
-        {
-            let killed = Command::new("kill").args(["-KILL", &process]).status();
-            assert!(killed.expect("kill runs").success());
-            // A process takes a moment to die.
-            while is_alive(&process) {
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
+        kill_instances(&stack);
         let response = get(&stack, "/echo", "");
         assert_eq!(response.status, 200, "a killed idle instance is replaced");
     }
-}
-
-fn is_alive(process: &str) -> bool {
-    let ps = Command::new("ps")
-        .args(["-o", "stat=", "-p", process])
-        .output();
-    let state = String::from_utf8(ps.expect("ps runs").stdout).expect("UTF-8");
-    !state.is_empty() && !state.starts_with('Z')
 }
 
 #[test]

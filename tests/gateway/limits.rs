@@ -89,12 +89,13 @@ fn a_route_is_throttled_by_itself() {
     );
     get(&stack, "/limited", "").assert_message(429, "Too Many Requests");
     assert_alive(&stack);
-    thread::sleep(Duration::from_millis(400));
-    assert_eq!(
-        get(&stack, "/limited", "").status,
-        200,
-        "a third of a second later"
-    );
+    let start = Instant::now();
+    while get(&stack, "/limited", "").status == 429 {
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "three a second are allowed"
+        );
+    }
 }
 
 #[test]

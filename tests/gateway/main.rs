@@ -12,6 +12,7 @@ mod settings;
 
 use std::{
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
     time::Duration,
 };
@@ -42,4 +43,26 @@ fn options(name: &str) -> Options {
 fn stack() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
     STACK.get_or_init(|| Stack::start(options("shared")).expect("the stack starts"))
+}
+
+/// Kills the instances of the probe, and waits until they are dead.
+fn kill_instances(stack: &Stack) {
+    let state = |process: &str| {
+        let ps = Command::new("ps")
+            .args(["-o", "stat=", "-p", process])
+            .output();
+        String::from_utf8(ps.expect("ps runs").stdout).expect("UTF-8")
+    };
+    for process in stack
+        .process_ids("examples/probe")
+        .iter()
+        .map(u32::to_string)
+    {
+        let killed = Command::new("kill").args(["-KILL", &process]).status();
+        assert!(killed.expect("kill runs").success());
+        // A zombie is dead, even if its parent has not noticed yet.
+        while !state(&process).is_empty() && !state(&process).starts_with('Z') {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }

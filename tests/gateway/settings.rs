@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use local::{Options, Stack, Template};
 use serde_json::json;
 
-use crate::{http::get, options, stack};
+use crate::{http::get, kill_instances, options, stack};
 
 fn read(parameters: &[(&str, &str)]) -> local::Result<Template> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -177,12 +177,7 @@ fn after_a_failed_reload_new_instances_still_run_the_former_version() {
     fs::set_permissions(dir.join("new"), fs::Permissions::from_mode(0o755)).expect("a program");
     fs::rename(dir.join("new"), &binary).expect("a new version");
     stack.reload().expect_err("it does not start");
-    for process in stack.process_ids("examples/probe") {
-        let _ = std::process::Command::new("kill")
-            .args(["-KILL", &process.to_string()])
-            .status();
-    }
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    kill_instances(&stack);
     assert_eq!(get(&stack, "/echo", "").status, 200);
 }
 
