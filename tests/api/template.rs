@@ -264,7 +264,7 @@ fn cors_is_off_without_origins_and_else_lets_a_page_use_all_of_the_api() {
         texts(&cors[1]["AllowMethods"]),
         ENDPOINTS.map(|(method, _)| method.to_owned()).into()
     );
-    // What openapi.yaml has of headers, but for those that a page may use and read anyway.
+    // The headers of openapi.yaml, except those that CORS always allows.
     let openapi = local::template::read_yaml(&tools::workspace().join("openapi.yaml"));
     let openapi = openapi.expect("openapi.yaml can be read");
     let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
