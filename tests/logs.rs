@@ -46,7 +46,7 @@ fn lines() -> Vec<(String, Value)> {
     lines.collect()
 }
 
-/// Whether a text has a token of ours in it: any place with the form and the checksum of one.
+/// Whether a text contains a token: 56 characters with its form and checksum.
 fn has_token(text: &str) -> bool {
     let places = text
         .match_indices("groups_")

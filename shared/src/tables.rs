@@ -148,7 +148,7 @@ fn is_unavailable(error: &impl ProvideErrorMetadata) -> bool {
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "ThrottlingException",
-        // Another transaction, or an earlier attempt of the same, is not yet through.
+        // Another transaction, or an earlier attempt of the same one, is still in progress.
         "TransactionConflictException",
         "TransactionInProgressException",
     ];

@@ -22,7 +22,7 @@ fn routes() -> BTreeMap<String, Vec<String>> {
     routes
 }
 
-/// Sends what no route takes, without a token, which is not needed to be told so.
+/// Sends a request without a token, which unrouted requests do not need.
 fn send(method: &str, path: &str) -> Answer {
     Client::with_token("", "", stack().url()).send(method, path, &[("authorization", "")], "")
 }

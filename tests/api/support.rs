@@ -14,7 +14,7 @@ use std::{
 use local::{DynamoDbProxy, Options, Reply, Stack, dynamodb_proxy::Request, say};
 use serde_json::{Value, json};
 
-/// Where the errors' documentation is, as template.yaml has it.
+/// The base of the errors' `documentation_url`, as in template.yaml.
 pub const DOCUMENTATION_URL: &str = "https://protocol.chat/docs/errors";
 
 /// The members of a group, in order.
@@ -41,8 +41,8 @@ pub const CONTACT_MEMBERS: [&str; 8] = [
     "created_at",
 ];
 
-/// The stack that all tests share. Where it cannot be started, no test can tell anything: the run
-/// ends with one line.
+/// The stack that all tests share. If it does not start, no test can run, so the run ends with one
+/// line.
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
     STACK.get_or_init(|| {

@@ -41,7 +41,7 @@ impl Answer {
     /// 200 with a group and its ETag.
     ///
     /// # Errors
-    /// `internal`, should the group not become JSON.
+    /// Returns `internal` if the group cannot be serialized.
     pub fn group(group: &Group) -> Result<Self> {
         Ok(Self::json(200, group)?.tagged(group.version()))
     }
@@ -49,7 +49,7 @@ impl Answer {
     /// 201 with a group that was created, and its ETag.
     ///
     /// # Errors
-    /// `internal`, should the group not become JSON.
+    /// Returns `internal` if the group cannot be serialized.
     pub fn created(group: &Group) -> Result<Self> {
         let location = format!("/v1/groups/{}", group.id());
         Ok(Self::json(201, group)?
@@ -83,7 +83,7 @@ impl Answer {
     /// 200 with a page of groups.
     ///
     /// # Errors
-    /// `internal`, should the page not become JSON.
+    /// Returns `internal` if the page cannot be serialized.
     pub fn page(page: &Page) -> Result<Self> {
         Self::json(200, page)
     }

@@ -72,7 +72,7 @@ impl Event {
             .unwrap_or_default()
     }
 
-    /// The query as it came, without its question mark.
+    /// The raw query, without its question mark.
     pub(crate) fn query(&self) -> &str {
         self.raw_query_string.as_deref().unwrap_or_default()
     }

@@ -44,7 +44,7 @@ impl Request {
     /// The key in `Idempotency-Key`, where there is one.
     ///
     /// # Errors
-    /// `repeated` for several keys, `invalid` for what is none.
+    /// Returns `repeated` for several keys, and `invalid` for a malformed one.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>> {
         self.event
             .header("idempotency-key")

@@ -64,7 +64,7 @@ impl Groups {
     /// The write that stores a new group of the caller's, for a transaction.
     ///
     /// # Errors
-    /// `internal`, should the group not become an item.
+    /// Returns `internal` if the group cannot be converted to an item.
     pub(super) fn put(&self, caller: &Caller, group: &Group) -> Result<Put> {
         let item = Item::new(caller.account_id(), group)?.into_attributes()?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));

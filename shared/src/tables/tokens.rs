@@ -158,8 +158,8 @@ impl Tokens {
         })
     }
 
-    /// Revokes one token, or an account's, and says how many tokens in force that ended. Where it
-    /// fails half way, doing it again revokes the rest.
+    /// Revokes one token, or an account's, and returns how many active tokens it revoked. If it fails
+    /// part-way, calling it again revokes the rest.
     ///
     /// # Errors
     /// `unavailable` or `internal` where the table cannot be read or written.

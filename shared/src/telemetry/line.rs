@@ -1,5 +1,5 @@
-//! The line that every invocation ends in: what was asked, what came of it and what it took, and
-//! which of that is a metric.
+//! The log line at the end of each invocation: the request, its outcome and its cost, with the
+//! metrics among them.
 //!
 //! Never a token, a name or a body. `tests/log.schema.json` has all of its members.
 
@@ -92,7 +92,7 @@ impl Invocation {
             metrics: None,
         };
         line.metrics = Some(line.metrics());
-        // Where nobody reads the log, there is nobody to tell.
+        // Ignore the error: if stdout is closed, there is nowhere to report it.
         let _ = line.write();
     }
 }
