@@ -1,106 +1,149 @@
-//! JSON, read into a tree that keeps repeated members for the models to refuse.
+//! Parses JSON into a tree that keeps repeated members, so that the models can reject them.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::{Error, Result, model::input::Value};
 
-/// How deep a group is nested: the group, its contacts, a contact.
-const MAX_DEPTH: usize = 3;
+/// How deep arrays and objects may be nested.
+const MAX_DEPTH: usize = 100;
 
-/// Reads one JSON value.
+/// How deep a group is nested: the group, its contacts, a contact. What a deeper array or object contains does
+/// not matter, because its type is wrong in any case.
+const GROUP_DEPTH: usize = 3;
+
+/// Parses one JSON value.
 ///
 /// # Errors
-/// `malformed_body` for what is not UTF-8, not well-formed JSON (RFC 8259), nested deeper than a
-/// group is, a lone surrogate, or a number that no double can hold.
+/// Returns `malformed_body` if the bytes are not UTF-8 or not JSON (RFC 8259), are nested deeper than 100 levels,
+/// or contain a lone surrogate or a number that no double can hold.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Error::MalformedBody(format!("it is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Node { depth: 0 }.deserialize(&mut deserializer);
-    value
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| Error::MalformedBody(format!("as JSON, {error}")))
+    let raw: &RawValue = serde_json::from_str(text)
+        .map_err(|error| Error::MalformedBody(format!("as JSON, {error}")))?;
+    if depth(text) > MAX_DEPTH {
+        let reason = format!("it is nested deeper than {MAX_DEPTH} levels");
+        return Err(Error::MalformedBody(reason));
+    }
+    value(raw, 0)
 }
 
-/// A value in `depth` arrays and objects.
-#[derive(Clone, Copy)]
-struct Node {
-    depth: usize,
-}
-
-impl Node {
-    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(E::custom("it is nested deeper than a group is"));
+/// Parses a value that is inside `level` arrays and objects.
+fn value(raw: &RawValue, level: usize) -> Result<Value> {
+    let text = raw.get();
+    match text.as_bytes()[0] {
+        b'{' | b'[' if level == GROUP_DEPTH => Ok(if text.starts_with('{') {
+            Value::Object(Vec::new())
+        } else {
+            Value::Array(Vec::new())
+        }),
+        b'{' => {
+            let Entries(entries) = read(text)?;
+            let entry = |(name, raw)| Ok((name, value(raw, level + 1)?));
+            entries
+                .into_iter()
+                .map(entry)
+                .collect::<Result<_>>()
+                .map(Value::Object)
         }
-        Ok(Node {
-            depth: self.depth + 1,
-        })
+        b'[' => {
+            let elements: Vec<&RawValue> = read(text)?;
+            let element = |raw| value(raw, level + 1);
+            elements
+                .into_iter()
+                .map(element)
+                .collect::<Result<_>>()
+                .map(Value::Array)
+        }
+        b'"' => read(text).map(Value::String),
+        b't' | b'f' => read(text).map(Value::Bool),
+        b'n' => Ok(Value::Null),
+        _ => match integer(text) {
+            Some(integer) => Ok(Value::Integer(integer)),
+            // This also checks that a double can hold it.
+            None => read::<f64>(text).map(|_| Value::Number),
+        },
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
+/// Reads a part of the text, which is well-formed.
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        // The position would be the one in the part.
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        Error::MalformedBody(format!("as JSON, {message}"))
+    })
 }
 
-impl<'de> Visitor<'de> for Node {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
+/// Returns the integer that a JSON number is, if it is exactly one: `7`, `7.0` and `70e-1`, but not `1e-400`, which
+/// a double would round to 0.
+fn integer(text: &str) -> Option<i64> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() || significant == "-" {
+        return Some(0);
     }
+    let dropped = digits.len() - significant.len();
+    let exponent = exponent.parse::<i64>().ok()?;
+    let zeros = exponent
+        .checked_add(dropped as i64)?
+        .checked_sub(fraction.len() as i64)?;
+    // An i64 has 19 digits at most.
+    let zeros = usize::try_from(zeros).ok().filter(|zeros| *zeros < 19)?;
+    format!("{significant}{}", "0".repeat(zeros)).parse().ok()
+}
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Number(value as f64), Value::Integer))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Value, A::Error> {
-        let element = self.inside()?;
-        let mut values = Vec::new();
-        while let Some(value) = array.next_element_seed(element)? {
-            values.push(value);
+/// Returns how deep arrays and objects are nested in a well-formed text.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
         }
-        Ok(Value::Array(values))
     }
+    deepest
+}
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
-        let member = self.inside()?;
-        let mut members = Vec::new();
-        while let Some(name) = object.next_key()? {
-            members.push((name, object.next_value_seed(member)?));
+/// The members of an object, repeated ones included.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = object.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
         }
-        Ok(Value::Object(members))
+
+        deserializer.deserialize_map(EntriesVisitor)
     }
 }
 
@@ -114,7 +157,7 @@ mod tests {
         let array = vec![
             Value::Bool(true),
             Value::Null,
-            Value::Number(1.5),
+            Value::Number,
             Value::String("x".into()),
         ];
         let members = vec![
@@ -126,17 +169,74 @@ mod tests {
     }
 
     #[test]
-    fn nesting_ends_where_a_group_does() {
-        assert!(parse(br#"{"contacts": [{"username": "a"}]}"#).is_ok());
-        for deeper in [
-            &br#"{"contacts": [{"username": []}]}"#[..],
-            b"[[[[]]]]",
-            br#"{"a":{"a":{"a":{}}}}"#,
+    fn a_hundred_levels_can_be_read() {
+        let nested = |open: &str, close: &str, levels| {
+            parse(format!("{}{}", open.repeat(levels), close.repeat(levels)).as_bytes())
+        };
+        let two = Value::Array(vec![Value::Array(Vec::new())]);
+        assert_eq!(nested("[", "]", 2).ok(), Some(two));
+        assert!(nested("[", "]", 100).is_ok());
+        for text in [
+            "[".repeat(101) + &"]".repeat(101),
+            "{\"a\":".repeat(101) + "1" + &"}".repeat(101),
         ] {
-            let message = parse(deeper).expect_err("too deep").to_string();
-            assert!(message.contains("nested deeper"), "{message}");
+            let message = parse(text.as_bytes()).expect_err("too deep").to_string();
+            assert!(message.contains("deeper than 100 levels"), "{message}");
         }
+        let brackets = format!(r#"{{"a": "\"{}"}}"#, "[".repeat(101));
+        assert!(parse(brackets.as_bytes()).is_ok(), "brackets in a string");
         assert!(parse("[".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_deeper_than_a_group_keeps_its_type_only() {
+        let value =
+            parse(br#"{"contacts": [{"username": [["x"]], "id": {"a": 1}}]}"#).expect("JSON");
+        let contact = vec![
+            ("username".to_owned(), Value::Array(Vec::new())),
+            ("id".to_owned(), Value::Object(Vec::new())),
+        ];
+        let contacts = Value::Array(vec![Value::Object(contact)]);
+        assert_eq!(
+            value,
+            Value::Object(vec![("contacts".to_owned(), contacts)])
+        );
+    }
+
+    #[test]
+    fn a_number_is_an_integer_if_it_is_exactly_one() {
+        for (text, integer) in [
+            ("7", 7),
+            ("-7", -7),
+            ("-0", 0),
+            ("7.0", 7),
+            ("70e-1", 7),
+            ("0.07E+2", 7),
+            ("-1.50e1", -15),
+            ("0e99999999999999999999", 0),
+            ("0.0e-400", 0),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+            ("1e18", 1_000_000_000_000_000_000),
+        ] {
+            assert_eq!(
+                parse(text.as_bytes()).ok(),
+                Some(Value::Integer(integer)),
+                "{text}"
+            );
+        }
+        for text in [
+            "7.5",
+            "1e-400",
+            "1e-99999999999999999999",
+            "253402300799.00000000001",
+            "9223372036854775808",
+            "1e19",
+            "1e300",
+            "0.1",
+        ] {
+            assert_eq!(parse(text.as_bytes()).ok(), Some(Value::Number), "{text}");
+        }
     }
 
     #[test]
