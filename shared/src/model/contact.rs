@@ -72,8 +72,8 @@ impl Contact {
 /// code point by code point.
 ///
 /// # Errors
-/// `invalid` where it is no array or over a limit, `repeated` for the second contact of a username,
-/// and whatever is wrong with the first contact that is not one.
+/// Returns `invalid` if it is not an array or exceeds a limit, `repeated` for the second contact of a username,
+/// or the error of the first contact that is not valid. Contacts are checked in order.
 pub fn contacts(field: Field) -> Result<Vec<Contact>> {
     let (param, fields) = field.array()?;
     if fields.len() > MAX_CONTACTS {
@@ -83,27 +83,25 @@ pub fn contacts(field: Field) -> Result<Vec<Contact>> {
         );
         return Err(Error::invalid(param, reason));
     }
-    let contacts = fields
-        .into_iter()
-        .map(Contact::parse)
-        .collect::<Result<Vec<_>>>()?;
-    let mut usernames = HashSet::with_capacity(contacts.len());
-    for (index, contact) in contacts.iter().enumerate() {
-        if !usernames.insert(&contact.username) {
-            let param = format!("{param}[{index}].username");
+    // The opening bracket. Each contact adds itself and a comma, or the closing bracket.
+    let mut bytes = 1;
+    let mut contacts = Vec::with_capacity(fields.len());
+    let mut usernames = HashSet::with_capacity(fields.len());
+    for (index, field) in fields.into_iter().enumerate() {
+        let contact = Contact::parse(field)?;
+        if !usernames.insert(contact.username.clone()) {
             return Err(Error::Repeated {
-                param,
+                param: format!("{param}[{index}].username"),
                 reason: "is an earlier contact's too; list each contact once",
             });
         }
-    }
-    let bytes = serde_json::to_vec(&contacts)
-        .map_err(Error::internal)?
-        .len();
-    if bytes > MAX_CONTACTS_BYTES {
-        let reason =
-            format!("has {bytes} bytes as JSON and must have at most {MAX_CONTACTS_BYTES}");
-        return Err(Error::invalid(param, reason));
+        bytes += 1 + serde_json::to_vec(&contact).map_err(Error::internal)?.len();
+        // Checked for each contact, because parsing URLs takes time.
+        if bytes > MAX_CONTACTS_BYTES {
+            let reason = format!("has more than {MAX_CONTACTS_BYTES} bytes as JSON; send less");
+            return Err(Error::invalid(param, reason));
+        }
+        contacts.push(contact);
     }
     Ok(contacts)
 }
