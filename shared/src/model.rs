@@ -17,7 +17,7 @@ pub mod version;
 
 pub use account::AccountId;
 pub use contact::Contact;
-pub use group::{Change, Group, GroupChanges, NewGroup};
+pub use group::{Change, DeletedGroup, Group, GroupChanges, NewGroup};
 pub use id::Id;
 pub use idempotency::{Fingerprint, IdempotencyKey};
 pub use page::{Cursor, ListQuery, Page};

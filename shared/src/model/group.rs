@@ -1,15 +1,15 @@
 //! Groups, and what creates and changes them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Result,
+    Error, Result,
     model::{
         contact::{self, Contact},
         id::Id,
         input::{Field, Members, Value},
         text::{self, DESCRIPTION, NAME},
-        timestamp::Timestamp,
+        timestamp::{self, Timestamp},
         version::Version,
     },
 };
@@ -30,17 +30,19 @@ pub struct Group {
 }
 
 impl Group {
-    /// The group that `new` asks for, created now, with a conversation of its own.
+    /// Creates the group that `new` asks for, with a conversation of its own. The clock is read once, so that
+    /// groups sort by id as they do by `created_at`.
     pub fn create(new: NewGroup) -> Self {
+        let now = timestamp::since_epoch();
         Self {
             version: Version::new(),
-            id: Id::new(),
+            id: Id::created_at(now),
             name: new.name,
             description: new.description,
             avatar_url: new.avatar_url,
-            conversation_id: Id::new(),
+            conversation_id: Id::created_at(now),
             contacts: new.contacts,
-            created_at: Timestamp::now(),
+            created_at: Timestamp::from(now),
             archived_at: None,
         }
     }
@@ -81,6 +83,26 @@ impl NewGroup {
             contacts: members
                 .optional("contacts", contact::contacts)?
                 .unwrap_or_default(),
+        })
+    }
+}
+
+/// What is left of a deleted group: the conversation whose messages must be deleted. The pipe in template.yaml
+/// writes it as a message of a queue.
+#[derive(Debug, Deserialize)]
+pub struct DeletedGroup {
+    conversation_id: String,
+}
+
+impl DeletedGroup {
+    /// Returns the conversation of the group.
+    ///
+    /// # Errors
+    /// Returns `internal` if the message does not contain an id.
+    pub fn conversation_id(&self) -> Result<Id> {
+        let text = &self.conversation_id;
+        Id::from_text(text).ok_or_else(|| {
+            Error::internal(format!("`conversation_id` is `{text}`, which is not an id"))
         })
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     fn a_page_before_a_cursor_is_newest_first_and_keeps_the_groups_next_to_the_cursor() {
         let large = |letter: &str| group(letter.repeat(4_000_000));
         let oldest_first = [large("a"), large("b")];
-        let cursor = Cursor::EndingBefore(Id::new());
+        let cursor = Cursor::EndingBefore(Id::created_at(crate::model::timestamp::since_epoch()));
         let page = Page::new(&oldest_first, false, Some(&cursor)).expect("JSON");
         assert!(page.has_more && page.data.len() == 1 && page.data[0].get().contains("aaa"));
 

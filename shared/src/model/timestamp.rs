@@ -1,6 +1,6 @@
 //! Moments, in whole seconds since the Unix epoch.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ impl Timestamp {
 
     /// The current moment, by the machine's clock.
     pub fn now() -> Self {
-        Self(since_epoch().as_secs() as i64)
+        since_epoch().into()
     }
 
     /// The moment in `field`.
@@ -48,8 +48,15 @@ impl Timestamp {
     }
 }
 
+impl From<Duration> for Timestamp {
+    /// Returns the moment at this time since the Unix epoch.
+    fn from(since_epoch: Duration) -> Self {
+        Self(since_epoch.as_secs() as i64)
+    }
+}
+
 /// How long ago the Unix epoch was; nothing, should the clock stand before it.
-pub(crate) fn since_epoch() -> std::time::Duration {
+pub(crate) fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
