@@ -1,17 +1,17 @@
 //! `POST /v1/groups`: creates a group.
 
 use shared::{
-    Result,
+    Result, dynamodb,
     http::{self, Answer, Request},
     model::{Group, NewGroup},
-    tables::{self, Groups, Idempotency, Tokens},
+    tables::{Groups, Idempotency, Tokens},
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    let dynamodb = tables::connect().await?;
+    let dynamodb = dynamodb::connect().await?;
     let groups = Groups::from_env(&dynamodb)?;
     let idempotency = Idempotency::from_env(&dynamodb, &groups)?;
     let tokens = Tokens::from_env(&dynamodb)?;

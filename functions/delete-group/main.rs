@@ -1,16 +1,16 @@
 //! `DELETE /v1/groups/{id}`: deletes a group for ever.
 
 use shared::{
-    Result,
+    Result, dynamodb,
     http::{self, Answer, Request},
-    tables::{self, Groups, Tokens},
+    tables::{Groups, Tokens},
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    let dynamodb = tables::connect().await?;
+    let dynamodb = dynamodb::connect().await?;
     let groups = Groups::from_env(&dynamodb)?;
     let tokens = Tokens::from_env(&dynamodb)?;
     http::serve(tokens, async |request| delete_group(&groups, request).await).await

@@ -1,18 +1,18 @@
 //! `issue-token`, for operators: issues a bearer token for an account.
 
 use shared::{
-    Result,
+    Result, dynamodb,
     model::{NewToken, Timestamp, input::Value},
     operator,
-    tables::{self, IssuedToken, Tokens},
+    tables::{IssuedToken, Tokens},
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    let tokens = Tokens::from_env(&tables::connect().await?)?;
-    operator::serve(async |payload| issue_token(&tokens, payload).await).await
+    let tokens = Tokens::from_env(&dynamodb::connect().await?)?;
+    operator::serve(async |payload, _| issue_token(&tokens, payload).await).await
 }
 
 async fn issue_token(tokens: &Tokens, payload: Vec<(String, Value)>) -> Result<IssuedToken> {

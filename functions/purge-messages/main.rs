@@ -1,17 +1,26 @@
-//! `purge-messages`: deletes a deleted group's messages, driven by the stream of the table of groups.
+//! `purge-messages`: deletes the messages of deleted groups, driven by a queue of their conversations.
+
+use std::time::Instant;
 
 use shared::{
-    stream,
-    tables::{self, Messages},
+    Result, dynamodb,
+    model::DeletedGroup,
+    queue::{self, Progress},
+    tables::Messages,
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    let messages = Messages::from_env(&tables::connect().await?)?;
-    stream::serve(async |conversation_id, deadline| {
-        messages.purge(&conversation_id, deadline).await
-    })
-    .await
+    let messages = Messages::from_env(&dynamodb::connect().await?)?;
+    queue::serve(async |group, deadline| purge_messages(&messages, group, deadline).await).await
+}
+
+async fn purge_messages(
+    messages: &Messages,
+    group: DeletedGroup,
+    deadline: Instant,
+) -> Result<Progress> {
+    messages.purge(&group.conversation_id()?, deadline).await
 }

@@ -1,17 +1,17 @@
 //! `PUT /v1/groups/{id}`: updates a group; what is not given stays.
 
 use shared::{
-    Result,
+    Result, dynamodb,
     http::{self, Answer, Request},
     model::GroupChanges,
-    tables::{self, Groups, Tokens},
+    tables::{Groups, Tokens},
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    let dynamodb = tables::connect().await?;
+    let dynamodb = dynamodb::connect().await?;
     let groups = Groups::from_env(&dynamodb)?;
     let tokens = Tokens::from_env(&dynamodb)?;
     http::serve(tokens, async |request| update_group(&groups, request).await).await

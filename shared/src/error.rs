@@ -111,11 +111,15 @@ pub enum Error {
     )]
     Internal(#[source] Cause),
 
-    /// The database is throttling, unreachable or out of time.
-    #[error(
-        "The service is overloaded or unreachable, and nothing is half done. Try again shortly."
-    )]
+    /// The database is throttling or unreachable, and no change was made.
+    #[error("The service is overloaded or unreachable, and no change was made. Try again shortly.")]
     Unavailable(#[source] Cause),
+
+    /// The database did not confirm a write, which may or may not have been carried out.
+    #[error(
+        "The database did not confirm the change, which may or may not have been made. Repeat a create with its Idempotency-Key; otherwise read the group first."
+    )]
+    OutcomeUnknown(#[source] Cause),
 }
 
 impl Error {
@@ -139,12 +143,16 @@ impl Error {
             Error::MediaTypeNotSupported => "media_type_not_supported",
             Error::Internal(_) => "internal",
             Error::Unavailable(_) => "unavailable",
+            Error::OutcomeUnknown(_) => "outcome_unknown",
         }
     }
 
     /// Whether it is our fault, or the database's, and not the caller's.
     pub fn is_our_fault(&self) -> bool {
-        matches!(self, Error::Internal(_) | Error::Unavailable(_))
+        matches!(
+            self,
+            Error::Internal(_) | Error::Unavailable(_) | Error::OutcomeUnknown(_)
+        )
     }
 
     /// The member or parameter to blame, where there is one.

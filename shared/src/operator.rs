@@ -1,31 +1,34 @@
 //! The edge of the functions for operators, which are invoked by name and never over HTTP.
 
+use std::time::Instant;
+
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Error, Result,
+    Error, Result, deadline,
     http::parse_json,
     model::input::Value,
     telemetry::{Invocation, observe},
 };
 
-/// Serves invocations with `handler`, which gets the members of the payload, until Lambda ends the
-/// instance. Who may invoke the function, IAM decides.
+/// Serves invocations with `handler`, until Lambda ends the instance. The handler gets the members of the
+/// payload, and the moment by which it must return. IAM decides who may invoke the function.
 ///
 /// An error becomes a function error: its code as the type, and its message.
 ///
 /// # Errors
-/// Where the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
+/// Returns an error if the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
 pub async fn serve<H, A>(handler: H) -> Result<(), lambda_http::Error>
 where
-    H: AsyncFn(Vec<(String, Value)>) -> Result<A>,
+    H: AsyncFn(Vec<(String, Value)>, Instant) -> Result<A>,
     A: Serialize,
 {
     let invoke = async |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
+        let deadline = deadline::of(&context);
         let invocation = Invocation::begin(context.request_id, None);
-        let answer = async { handler(members(&payload)?).await };
+        let answer = async { handler(members(&payload)?, deadline).await };
         let (answer, observed) = observe(answer).await;
         invocation.end(None, answer.as_ref().err(), &observed);
         answer.map_err(diagnostic)
@@ -47,8 +50,13 @@ fn members(payload: &RawValue) -> Result<Vec<(String, Value)>> {
 }
 
 fn diagnostic(error: Error) -> Diagnostic {
+    let error_message = match error {
+        // The message for callers of the API is about groups.
+        Error::OutcomeUnknown(_) => "The database did not confirm all changes, and some may have been made. Invoke the function again. A token that was issued but not shown can be revoked by its name.".to_owned(),
+        _ => error.to_string(),
+    };
     Diagnostic {
         error_type: error.code().to_owned(),
-        error_message: error.to_string(),
+        error_message,
     }
 }

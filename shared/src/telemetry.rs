@@ -12,7 +12,7 @@ mod metrics;
 mod observed;
 
 pub(crate) use line::{Invocation, set_function};
-pub(crate) use observed::{Observed, Observer, note, observe};
+pub(crate) use observed::{Observed, note, observe};
 
 /// The environment variable that holds the least level that is logged: `ERROR`, `WARN`, `INFO`
 /// (where it is not set) or `DEBUG`. There is no `TRACE`: at that level the runtime logs whole

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use local::{Template, tools};
 use serde_json::{Value, json};
-use shared::tables::OPERATION_TIMEOUT;
+use shared::dynamodb::OPERATION_TIMEOUT;
 
 use crate::support::{ENDPOINTS, FUNCTIONS, text};
 

@@ -2,15 +2,16 @@
 //! it where one should.
 
 use shared::{
+    dynamodb,
     http::{self, Answer, Request},
-    tables::{self, Tokens},
+    tables::Tokens,
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init("panic");
-    let tokens = Tokens::from_env(&tables::connect().await?)?;
+    let tokens = Tokens::from_env(&dynamodb::connect().await?)?;
     http::serve(tokens, async |request| panicking(request).await).await
 }
 

@@ -131,7 +131,9 @@ impl Answer {
                 format!(r#"{CHALLENGE}, error="invalid_token""#),
             ),
             Error::MethodNotAllowed { allow } => answer.with("allow", (*allow).to_owned()),
-            Error::Unavailable(_) => answer.with("retry-after", RETRY_AFTER_SECONDS.to_owned()),
+            Error::Unavailable(_) | Error::OutcomeUnknown(_) => {
+                answer.with("retry-after", RETRY_AFTER_SECONDS.to_owned())
+            }
             _ => answer,
         }
     }
@@ -202,7 +204,7 @@ fn status(error: &Error) -> u16 {
         Error::MediaTypeNotSupported => 415,
         Error::IdempotencyKeyReused => 422,
         Error::Internal(_) => 500,
-        Error::Unavailable(_) => 503,
+        Error::Unavailable(_) | Error::OutcomeUnknown(_) => 503,
     }
 }
 

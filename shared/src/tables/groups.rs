@@ -2,15 +2,17 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
-    operation::{delete_item::DeleteItemError, update_item::UpdateItemError},
+    operation::{
+        delete_item::DeleteItemError, get_item::builders::GetItemFluentBuilder,
+        update_item::UpdateItemError,
+    },
     types::{AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
-use super::{MissingVariable, failure, service_failure, variable};
 use crate::{
     Error, Result,
     auth::Caller,
+    dynamodb::{self, Attempts, MissingVariable, variable},
     model::{Cursor, Group, GroupChanges, Id, IfMatch, ListQuery, Page, Version},
 };
 
@@ -18,9 +20,12 @@ mod expression;
 mod item;
 
 use expression::Expression;
-use item::{Item, account_state, group, key};
+use item::{Item, account_state, group, group_and_replaced_version, key};
 
 const INDEX_BY_STATE: &str = "by-state";
+
+/// The condition of a write that stores a new group. Whatever happens, it overwrites no other group.
+const IS_NEW: &str = "attribute_not_exists(id)";
 
 /// The table of groups. Every key that it reads or writes names the caller's account.
 #[derive(Clone, Debug)]
@@ -45,20 +50,38 @@ impl Groups {
     /// Stores a new group of the caller's.
     ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be written.
+    /// Returns `unavailable`, `outcome_unknown` or `internal` if DynamoDB does not confirm the write.
     pub async fn create(&self, caller: &Caller, group: &Group) -> Result<()> {
-        // The id is new, so there is nothing to overwrite, and a retry of a write that got through
-        // unanswered writes the same again.
-        self.client
+        let item = Item::new(caller.account_id(), group)?.into_attributes()?;
+        let put = self
+            .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(
-                Item::new(caller.account_id(), group)?.into_attributes()?,
-            ))
-            .send()
-            .await
-            .map_err(failure)?;
-        Ok(())
+            .set_item(Some(item))
+            .condition_expression(IS_NEW);
+        let mut attempts = Attempts::to_write();
+        loop {
+            match attempts.send(put.clone().send()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => attempts.retry(error).await?,
+            }
+            if attempts.may_have_written() {
+                return self.confirm(caller, group, attempts).await;
+            }
+        }
+    }
+
+    /// Finds out whether a failed attempt has stored a group. It only reads: another client may have deleted
+    /// the group since, and a second write would bring it back.
+    async fn confirm(&self, caller: &Caller, group: &Group, mut attempts: Attempts) -> Result<()> {
+        let read = self.read(caller, group.id());
+        loop {
+            match attempts.send(read.clone().send()).await {
+                Ok(found) if found.item.is_some() => return Ok(()),
+                Ok(_) => return Err(Error::OutcomeUnknown("the group is not there".into())),
+                Err(error) => attempts.retry(error).await?,
+            }
+        }
     }
 
     /// The write that stores a new group of the caller's, for a transaction.
@@ -67,28 +90,31 @@ impl Groups {
     /// Returns `internal` if the group cannot be converted to an item.
     pub(super) fn put(&self, caller: &Caller, group: &Group) -> Result<Put> {
         let item = Item::new(caller.account_id(), group)?.into_attributes()?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        put.build().map_err(Error::internal)
+        Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(IS_NEW)
+            .build()
+            .map_err(Error::internal)
     }
 
-    /// One of the caller's groups, as it is now.
+    /// Returns one of the caller's groups, as it is now.
     ///
     /// # Errors
-    /// `group_not_found`; `unavailable` or `internal` where the table cannot be read.
+    /// Returns `group_not_found`; `unavailable` or `internal` if the table cannot be read.
     pub async fn get(&self, caller: &Caller, id: &Id) -> Result<Group> {
-        let read = self
-            .client
+        let read = self.read(caller, id);
+        let found = dynamodb::read(async || read.clone().send().await).await?;
+        group(found.item.ok_or(Error::GroupNotFound)?)
+    }
+
+    /// The request that reads one of the caller's groups.
+    fn read(&self, caller: &Caller, id: &Id) -> GetItemFluentBuilder {
+        self.client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(key(caller, id)))
-            .consistent_read(true);
-        group(
-            read.send()
-                .await
-                .map_err(failure)?
-                .item
-                .ok_or(Error::GroupNotFound)?,
-        )
+            .consistent_read(true)
     }
 
     /// A page of the caller's groups: one query, which reads the page and one group more.
@@ -120,11 +146,8 @@ impl Groups {
             condition += &format!(" AND id {comparison} :cursor");
             read = read.expression_attribute_values(":cursor", AttributeValue::S(id.to_string()));
         }
-        let read = read
-            .key_condition_expression(condition)
-            .send()
-            .await
-            .map_err(failure)?;
+        let read = read.key_condition_expression(condition);
+        let read = dynamodb::read(async || read.clone().send().await).await?;
         let cut_short = read.last_evaluated_key.is_some();
         let mut items = read.items.unwrap_or_default();
         // One group more than asked for says that more follow. Where the query ended early because
@@ -139,12 +162,15 @@ impl Groups {
         Page::new(&groups, has_more, query.cursor.as_ref())
     }
 
-    /// Makes changes to one of the caller's groups, in one write that touches nothing else, and
-    /// gives the group as it then is.
+    /// Changes one of the caller's groups, in one write of the changed members only, and returns the
+    /// group as it then is.
+    ///
+    /// If the response of an attempt is lost, the next one first checks whether the group has, or has just
+    /// had, the version of that attempt: then the change was made, and is not made again.
     ///
     /// # Errors
-    /// `group_not_found`; `precondition_failed` where the group has moved on; `unavailable` or
-    /// `internal` where the table cannot be written.
+    /// Returns `group_not_found`; `precondition_failed` if the group has changed; `unavailable`,
+    /// `outcome_unknown` or `internal` if DynamoDB does not confirm the write.
     pub async fn update(
         &self,
         caller: &Caller,
@@ -161,51 +187,65 @@ impl Groups {
                 Err(Error::PreconditionFailed)
             };
         }
-        let version = Version::new();
-        let mut write = Expression::new(caller.account_id(), changes, &version)?;
-        let condition = write.condition(if_match);
-        let written = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(caller, id)))
-            .condition_expression(condition)
-            .update_expression(write.text)
-            .set_expression_attribute_names(Some(write.names))
-            .set_expression_attribute_values(Some(write.values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match written {
-            Ok(written) => group(written.attributes.unwrap_or_default()),
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(failed) => {
-                    let found = group(failed.item.ok_or(Error::GroupNotFound)?)?;
-                    // This version is in no other write than ours: an earlier attempt of it got
-                    // through, and its answer got lost.
-                    let ours = found.version == version;
-                    if ours {
-                        Ok(found)
-                    } else {
-                        Err(Error::PreconditionFailed)
-                    }
+        let update = Expression::of_update(caller.account_id(), changes)?;
+        let mut attempts = Attempts::to_write();
+        // The versions of the attempts before. Each attempt has one of its own, because the group may have
+        // changed in between, and one version must not identify two contents.
+        let mut earlier = Vec::new();
+        loop {
+            let version = Version::new();
+            let mut write = update.clone();
+            write.set_version(&version);
+            let condition = write.condition(if_match, &earlier);
+            let written = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key(caller, id)))
+                .condition_expression(condition)
+                .update_expression(write.text)
+                .set_expression_attribute_names(Some(write.names))
+                .set_expression_attribute_values(Some(write.values))
+                .return_values(ReturnValue::AllNew)
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                );
+            let error = match attempts.send(written.send()).await {
+                Ok(written) => return group(written.attributes.unwrap_or_default()),
+                Err(error) => error,
+            };
+            if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
+                error.as_service_error()
+            {
+                let found = refused.item.clone().ok_or(Error::GroupNotFound)?;
+                let (found, replaced) = group_and_replaced_version(found)?;
+                let is_ours = |version| earlier.contains(version);
+                if is_ours(&found.version) || replaced.as_ref().is_some_and(is_ours) {
+                    return Ok(found);
                 }
-                error => Err(service_failure(error)),
-            },
-            Err(error) => Err(failure(error)),
+                // If the write before the last one is not known, it may be an earlier attempt.
+                let last_write_is_known =
+                    replaced.is_none_or(|version| if_match.holds_for(&version));
+                return Err(if last_write_is_known || !attempts.may_have_written() {
+                    Error::PreconditionFailed
+                } else {
+                    Error::OutcomeUnknown("the group has changed since".into())
+                });
+            }
+            attempts.retry(error).await?;
+            earlier.push(version);
         }
     }
 
-    /// Deletes one of the caller's groups for ever.
+    /// Deletes one of the caller's groups permanently.
     ///
     /// # Errors
-    /// `group_not_found`; `precondition_failed` where the group has moved on; `unavailable` or
-    /// `internal` where the table cannot be written.
+    /// Returns `group_not_found`; `precondition_failed` if the group has changed; `unavailable`,
+    /// `outcome_unknown` or `internal` if DynamoDB does not confirm the deletion.
     pub async fn delete(&self, caller: &Caller, id: &Id, if_match: &IfMatch) -> Result<()> {
         let mut write = Expression::default();
-        let condition = write.condition(if_match);
-        let deleted = self
+        let condition = write.condition(if_match, &[]);
+        let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
@@ -213,19 +253,24 @@ impl Groups {
             .condition_expression(condition)
             .set_expression_attribute_names((!write.names.is_empty()).then_some(write.names))
             .set_expression_attribute_values((!write.values.is_empty()).then_some(write.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                DeleteItemError::ConditionalCheckFailedException(failed) => match failed.item {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut attempts = Attempts::to_write();
+        loop {
+            let error = match attempts.send(delete.clone().send()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if let Some(DeleteItemError::ConditionalCheckFailedException(refused)) =
+                error.as_service_error()
+            {
+                return match refused.item {
                     Some(_) => Err(Error::PreconditionFailed),
+                    // An earlier attempt has deleted it.
+                    None if attempts.may_have_written() => Ok(()),
                     None => Err(Error::GroupNotFound),
-                },
-                error => Err(service_failure(error)),
-            },
-            Err(error) => Err(failure(error)),
+                };
+            }
+            attempts.retry(error).await?;
         }
     }
 }

@@ -10,11 +10,10 @@
 //! | `body` | S | the body of the answer, byte by byte |
 //! | `expires_at` | N | Unix seconds; the table's TTL attribute |
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{
         AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
@@ -23,25 +22,17 @@ use aws_sdk_dynamodb::{
 };
 use serde::{Deserialize, Serialize};
 
-use tokio::time::{error::Elapsed, timeout};
-
-use super::{Groups, MissingVariable, OPERATION_TIMEOUT, failure, service_failure, variable};
+use super::Groups;
 use crate::{
     Error, Result,
     auth::Caller,
+    dynamodb::{Attempts, Failure, MissingVariable, is_throttling, variable},
     model::{AccountId, Fingerprint, Group, Id, IdempotencyKey, Timestamp, Version},
     telemetry::note,
 };
 
 /// How long a key is remembered, in seconds: 24 hours.
 const LIFETIME_SECONDS: i64 = 24 * 60 * 60;
-
-/// How often a transaction that met another on the same key is tried. Each loses to one that has
-/// won, so that the next try finds the key, but for one that was itself cancelled.
-const MAX_TRIES: u32 = 8;
-
-/// How long to wait before the next try, at most, for each that has gone before.
-const BACKOFF: Duration = Duration::from_millis(25);
 
 /// The table of idempotency keys, and the groups that are created with them.
 #[derive(Clone, Debug)]
@@ -87,12 +78,12 @@ impl Idempotency {
         })
     }
 
-    /// Stores a new group and its key in one transaction. Where the key has been used for the same
-    /// body before, nothing is stored, and the first answer comes back.
+    /// Stores a new group and its key in one transaction. If the key has been used for the same body before,
+    /// nothing is stored, and the first answer is returned.
     ///
     /// # Errors
-    /// `idempotency_key_reused` where the key came with another body; `unavailable` or `internal`
-    /// where the tables cannot be written.
+    /// Returns `idempotency_key_reused` if the key came with another body; `unavailable`, `outcome_unknown` or
+    /// `internal` if DynamoDB does not confirm the transaction.
     pub async fn create(
         &self,
         caller: &Caller,
@@ -125,57 +116,38 @@ impl Idempotency {
             .map_err(Error::internal)?;
         let put_group = self.groups.put(caller, group)?;
         let writes = [put_key, put_group].map(|put| TransactWriteItem::builder().put(put).build());
-        let tries = self.transact(&writes, fingerprint);
-        let out_of_time = |elapsed: Elapsed| Error::Unavailable(elapsed.into());
-        timeout(OPERATION_TIMEOUT, tries)
-            .await
-            .map_err(out_of_time)?
-    }
-
-    /// Tries the transaction until it is written, or the key turns out to be used.
-    async fn transact(
-        &self,
-        writes: &[TransactWriteItem],
-        fingerprint: &Fingerprint,
-    ) -> Result<Option<FirstAnswer>> {
-        let mut attempt = 1;
+        let transaction = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes.to_vec()))
+            // All attempts have the same token, so DynamoDB carries out one of them and confirms the others:
+            // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+            .client_request_token(format!("{}{}", group.id(), group.version()));
+        let mut attempts = Attempts::to_write();
         loop {
-            let transaction = self.client.transact_write_items();
-            let written = transaction
-                .set_transact_items(Some(writes.to_vec()))
-                .send()
-                .await;
-            let error = match written {
+            let error = match attempts.send(transaction.clone().send()).await {
                 Ok(_) => return Ok(None),
-                Err(SdkError::ServiceError(error)) => error.into_err(),
-                Err(error) => return Err(failure(error)),
+                Err(error) => error,
             };
-            let reasons = match &error {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                    cancelled.cancellation_reasons()
+            if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            {
+                let reasons = cancelled.cancellation_reasons();
+                if let Some(first) = reasons.iter().find_map(CancellationReason::item) {
+                    return replay(first, fingerprint).map(Some);
                 }
-                _ => return Err(service_failure(error)),
-            };
-            if let Some(first) = reasons.iter().find_map(CancellationReason::item) {
-                return replay(first, fingerprint).map(Some);
+                attempts.retry_after(failure(reasons), error).await?;
+            } else {
+                attempts.retry(error).await?;
             }
-            if !reasons.iter().any(may_pass) {
-                return Err(service_failure(error));
-            }
-            if attempt == MAX_TRIES {
-                return Err(Error::Unavailable(error.into()));
-            }
-            let wait = BACKOFF * random_below(attempt);
-            tokio::time::sleep(wait).await;
-            attempt += 1;
         }
     }
 }
 
 /// The first answer, if the key came with the same body.
 ///
-/// It is never an answer to this very request: where an attempt gets through and its answer gets
-/// lost, the SDK sends the same client request token again, and DynamoDB says that it is done.
+/// It is never the answer to this request itself: if the response of an attempt is lost, DynamoDB confirms the
+/// next one by its client request token.
 fn replay(
     item: &HashMap<String, AttributeValue>,
     fingerprint: &Fingerprint,
@@ -188,17 +160,14 @@ fn replay(
     Ok(first.answer)
 }
 
-/// Whether a transaction was cancelled for a reason that passes.
-fn may_pass(reason: &CancellationReason) -> bool {
-    let passing = [
-        "ProvisionedThroughputExceeded",
-        "ThrottlingError",
-        "TransactionConflict",
-    ];
-    reason.code().is_some_and(|code| passing.contains(&code))
-}
-
-/// A random number from 0 to `limit`, which it may be.
-fn random_below(limit: u32) -> u32 {
-    getrandom::u32().map_or(limit, |random| random % (limit + 1))
+/// What the reasons for which a transaction was cancelled mean for the next attempt.
+fn failure(reasons: &[CancellationReason]) -> Failure {
+    let mut codes = reasons.iter().filter_map(CancellationReason::code);
+    if codes.clone().any(is_throttling) {
+        Failure::Throttled
+    } else if codes.any(|code| code == "TransactionConflict") {
+        Failure::Conflict
+    } else {
+        Failure::Rejected
+    }
 }

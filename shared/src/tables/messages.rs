@@ -7,10 +7,7 @@
 //!
 //! What else a message has is not ours to know.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -18,20 +15,19 @@ use aws_sdk_dynamodb::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{MissingVariable, failure, variable};
-use crate::{Error, Result, model::Id, telemetry::note};
+use crate::{
+    Error, Result,
+    dynamodb::{Attempts, Failure, MissingVariable, variable},
+    model::Id,
+    queue::Progress,
+    telemetry::note,
+};
 
 /// How many messages DynamoDB deletes in one request at most.
 const BATCH: usize = 25;
 
-/// How many such requests are under way at once.
+/// How many such requests of one conversation are sent at the same time.
 const CONCURRENCY: usize = 4;
-
-/// How long to wait before unprocessed deletions are sent again, at most and at first.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-
-/// How long to wait, at most and ever.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
 /// The table of messages.
 #[derive(Clone, Debug)]
@@ -44,7 +40,7 @@ impl Messages {
     /// The table that `MESSAGES_TABLE` names.
     ///
     /// # Errors
-    /// Where the variable is not set.
+    /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
         let table = variable(
             "MESSAGES_TABLE",
@@ -56,31 +52,45 @@ impl Messages {
         })
     }
 
-    /// Deletes every message of a conversation. Done twice, or again after it failed half way, it
-    /// deletes what is left.
+    /// Deletes the messages of a conversation until there are none, or until the deadline. It can be repeated
+    /// at any time, and then deletes what is left.
     ///
     /// # Errors
-    /// `unavailable` where the deadline comes first or the table does; `internal` where the table
-    /// cannot be read or written.
-    pub async fn purge(&self, conversation_id: &Id, deadline: Instant) -> Result<()> {
+    /// Returns `internal` if DynamoDB rejects a request. Throttling is no error: it takes time.
+    pub async fn purge(&self, conversation_id: &Id, deadline: Instant) -> Result<Progress> {
+        match self.delete_all(conversation_id, deadline).await {
+            Ok(()) => Ok(Progress::Done),
+            // There is no limit to the attempts but the deadline.
+            Err(Error::Unavailable(cause)) => {
+                tracing::info!(%conversation_id, cause, "not finished; the queue delivers the message again");
+                Ok(Progress::Unfinished)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete_all(&self, conversation_id: &Id, deadline: Instant) -> Result<()> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("conversation_id = :conversation_id")
+            .expression_attribute_values(
+                ":conversation_id",
+                AttributeValue::S(conversation_id.to_string()),
+            )
+            .projection_expression("conversation_id, id")
+            .consistent_read(true);
         let mut start = None;
         loop {
-            in_time(deadline)?;
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("conversation_id = :conversation_id")
-                .expression_attribute_values(
-                    ":conversation_id",
-                    AttributeValue::S(conversation_id.to_string()),
-                )
-                .projection_expression("conversation_id, id")
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failure)?;
+            let query = query.clone().set_exclusive_start_key(start);
+            let mut attempts = Attempts::until(deadline);
+            let page = loop {
+                match attempts.send(query.clone().send()).await {
+                    Ok(page) => break page,
+                    Err(error) => attempts.retry(error).await?,
+                }
+            };
             let keys = page.items.unwrap_or_default();
             let deletions = keys.chunks(BATCH).map(|keys| self.delete(keys, deadline));
             stream::iter(deletions)
@@ -94,7 +104,7 @@ impl Messages {
         }
     }
 
-    /// Deletes messages by their keys; what DynamoDB leaves unprocessed it is sent again.
+    /// Deletes up to [`BATCH`] messages by their keys. What DynamoDB leaves unprocessed is sent again.
     async fn delete(
         &self,
         keys: &[HashMap<String, AttributeValue>],
@@ -106,40 +116,27 @@ impl Messages {
         };
         let deletions = keys.iter().map(deletion).collect::<Result<Vec<_>, _>>();
         let mut left = deletions.map_err(Error::internal)?;
-        let mut backoff = FIRST_BACKOFF;
-        loop {
-            in_time(deadline)?;
-            let sent = left.len();
+        let mut attempts = Attempts::until(deadline);
+        while !left.is_empty() {
             let write = self
                 .client
                 .batch_write_item()
-                .request_items(&self.table, left);
-            let unprocessed = write.send().await.map_err(failure)?.unprocessed_items;
-            left = unprocessed
-                .unwrap_or_default()
-                .remove(&self.table)
-                .unwrap_or_default();
-            let done = sent - left.len();
-            note(|observed| observed.messages_purged += done as u32);
-            if left.is_empty() {
-                return Ok(());
+                .request_items(&self.table, left.clone());
+            match attempts.send(write.send()).await {
+                Ok(written) => {
+                    let sent = left.len();
+                    let mut unprocessed = written.unprocessed_items.unwrap_or_default();
+                    left = unprocessed.remove(&self.table).unwrap_or_default();
+                    note(|observed| observed.messages_purged += (sent - left.len()) as u32);
+                    if !left.is_empty() {
+                        attempts
+                            .retry_after(Failure::Throttled, "DynamoDB left deletions unprocessed")
+                            .await?;
+                    }
+                }
+                Err(error) => attempts.retry(error).await?,
             }
-            tokio::time::sleep(backoff.mul_f64(random_fraction())).await;
-            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
+        Ok(())
     }
-}
-
-fn in_time(deadline: Instant) -> Result<()> {
-    if Instant::now() < deadline {
-        return Ok(());
-    }
-    Err(Error::Unavailable(
-        "time ran short; the stream brings the record again".into(),
-    ))
-}
-
-/// A random number from 0 to 1.
-fn random_fraction() -> f64 {
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }

@@ -4,24 +4,33 @@
 //! |---|---|---|
 //! | `token_hash` | S | partition key: the SHA-256 of the token in hexadecimal |
 //! | `account_id` | S | the account that the token names |
-//! | `name` | S | what the token is for |
+//! | `name` | S | what the token is for; absent once revoked |
 //! | `created_at` | N | Unix seconds |
-//! | `expires_at` | N | Unix seconds; absent where it never expires; the table's TTL attribute |
-//! | `revoked_at` | N | Unix seconds; absent while in force |
+//! | `expires_at` | N | Unix seconds; absent if it never expires; the table's TTL attribute |
+//! | `revoked_at` | N | Unix seconds; absent until revoked |
+//! | `revoked_name` | S | the former `name`; absent until revoked |
+//! | `revocation_id` | S | which call revoked it; absent until revoked |
 //!
-//! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke.
+//! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke. Without its name a
+//! token is not in the index, so each token is found once.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use aws_sdk_dynamodb::{
-    Client, error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue,
+    Client,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{MissingVariable, failure, variable};
 use crate::{
-    Error, Result,
+    Error, Result, base62,
+    dynamodb::{self, Attempts, MissingVariable, variable},
     model::{AccountId, NewToken, Revocation, Timestamp, Token, token::TokenHash},
     telemetry::note,
 };
@@ -30,6 +39,13 @@ use crate::{
 const INIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const INDEX_BY_ACCOUNT: &str = "by-account";
+
+/// How long the index may take to show a token. AWS names no limit; it is
+/// [usually a fraction of a second](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html).
+const INDEX_DELAY: Duration = Duration::from_secs(2);
+
+/// How many tokens are revoked at the same time.
+const CONCURRENCY: usize = 8;
 
 /// The table of bearer tokens.
 #[derive(Clone, Debug)]
@@ -57,12 +73,20 @@ pub struct IssuedToken {
     expires_at: Option<Timestamp>,
 }
 
-/// What the look-up reads of an item.
+/// The attributes of an item that decide whether the token is in force.
 #[derive(Deserialize)]
 struct Item {
     account_id: AccountId,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    revocation_id: Option<String>,
+}
+
+impl Item {
+    /// Whether the token has expired. DynamoDB's TTL deletes expired items only within days.
+    fn is_expired(&self) -> bool {
+        self.expires_at.is_some_and(|at| at <= Timestamp::now())
+    }
 }
 
 impl Tokens {
@@ -91,19 +115,15 @@ impl Tokens {
             .key("token_hash", AttributeValue::S(hash.to_string()))
             .consistent_read(true)
             .projection_expression("account_id, expires_at, revoked_at");
-        let Some(item) = read.send().await.map_err(failure)?.item else {
+        let found = dynamodb::read(async || read.clone().send().await).await?;
+        let Some(item) = found.item else {
             return Ok(None);
         };
-        let Item {
-            account_id,
-            expires_at,
-            revoked_at,
-        } = serde_dynamo::from_item(item).map_err(Error::internal)?;
-        // DynamoDB's TTL removes expired items only in the course of days.
-        let expired = expires_at.is_some_and(|at| at <= Timestamp::now());
-        Ok((revoked_at.is_none() && !expired).then_some(InForce {
-            account_id,
-            expires_at,
+        let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
+        let is_in_force = item.revoked_at.is_none() && !item.is_expired();
+        Ok(is_in_force.then_some(InForce {
+            account_id: item.account_id,
+            expires_at: item.expires_at,
         }))
     }
 
@@ -118,16 +138,16 @@ impl Tokens {
             .table_name(&self.table)
             // No token has this hash.
             .key("token_hash", AttributeValue::S("none".to_owned()));
-        let read = timeout(INIT_TIMEOUT, read.send()).await;
-        read.map_err(|elapsed| Error::Unavailable(elapsed.into()))?
-            .map_err(failure)?;
+        let read = dynamodb::read(async || read.clone().send().await);
+        let read = timeout(INIT_TIMEOUT, read).await;
+        read.map_err(|elapsed| Error::Unavailable(elapsed.into()))??;
         Ok(())
     }
 
     /// Issues a token. Only its hash is stored.
     ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be written.
+    /// Returns `unavailable`, `outcome_unknown` or `internal` if DynamoDB does not confirm the write.
     pub async fn issue(&self, new: NewToken) -> Result<IssuedToken> {
         note(|observed| observed.account_id = Some(new.account_id.clone()));
         let token = Token::new();
@@ -139,11 +159,21 @@ impl Tokens {
             .item("token_hash", AttributeValue::S(token.hash().to_string()))
             .item("account_id", AttributeValue::S(new.account_id.to_string()))
             .item("name", AttributeValue::S(new.name.clone()))
-            .item("created_at", number(created_at));
+            .item("created_at", number(created_at))
+            // A repeated write must not put a token back in force that has been revoked since.
+            .condition_expression("attribute_not_exists(token_hash)");
         if let Some(expires_at) = new.expires_at {
             write = write.item("expires_at", number(expires_at));
         }
-        write.send().await.map_err(failure)?;
+        let mut attempts = Attempts::to_write();
+        while let Err(error) = attempts.send(write.clone().send()).await {
+            if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error()
+            {
+                // No other token has this hash, so an earlier attempt has stored it.
+                break;
+            }
+            attempts.retry(error).await?;
+        }
         let NewToken {
             account_id,
             name,
@@ -161,31 +191,67 @@ impl Tokens {
     /// Revokes one token, or an account's, and returns how many active tokens it revoked. If it fails
     /// part-way, calling it again revokes the rest.
     ///
+    /// The index of an account's tokens may not show a new token yet. So it is read again after a pause, until
+    /// it shows no token, or until the deadline.
+    ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be read or written.
-    pub async fn revoke(&self, revocation: &Revocation) -> Result<usize> {
-        match revocation {
+    /// Returns `outcome_unknown` if DynamoDB does not confirm each write before the deadline; `internal` if it
+    /// rejects one.
+    pub async fn revoke(&self, revocation: &Revocation, deadline: Instant) -> Result<usize> {
+        let call = Call {
+            id: base62::random(16),
+            now: Timestamp::now(),
+            begun: Instant::now(),
+            deadline,
+        };
+        let revoked = match revocation {
             Revocation::One(token) => {
                 let hash = AttributeValue::S(token.hash().to_string());
-                Ok(usize::from(self.end(hash).await?))
+                self.revoke_one(hash, &call).await.map(usize::from)
             }
             Revocation::OfAccount { account_id, name } => {
                 note(|observed| observed.account_id = Some(account_id.clone()));
-                let mut revoked = 0;
-                for hash in self.hashes(account_id, name.as_deref()).await? {
-                    revoked += usize::from(self.end(hash).await?);
-                }
-                Ok(revoked)
+                self.revoke_all(account_id, name.as_deref(), &call).await
             }
-        }
+        };
+        revoked.map_err(|error| match error {
+            Error::Unavailable(cause) => Error::OutcomeUnknown(cause),
+            other => other,
+        })
     }
 
-    /// The hashes of an account's tokens, or of those of one name.
-    async fn hashes(
+    /// Revokes an account's tokens, or those of one name.
+    async fn revoke_all(
         &self,
         account_id: &AccountId,
         name: Option<&str>,
-    ) -> Result<Vec<AttributeValue>> {
+        call: &Call,
+    ) -> Result<usize> {
+        let mut revoked = 0;
+        loop {
+            // By then, the index shows every token that was issued before the call.
+            let is_complete = Instant::now() >= call.begun + INDEX_DELAY;
+            let (found, active) = self.revoke_indexed(account_id, name, call).await?;
+            revoked += active;
+            if found == 0 && is_complete {
+                return Ok(revoked);
+            }
+            if Instant::now() + INDEX_DELAY >= call.deadline {
+                let cause = format!("{revoked} tokens were revoked before the time-out");
+                return Err(Error::Unavailable(cause.into()));
+            }
+            sleep(INDEX_DELAY).await;
+        }
+    }
+
+    /// Revokes the tokens that the index shows, page by page. Returns how many it shows, and how many of them
+    /// were active.
+    async fn revoke_indexed(
+        &self,
+        account_id: &AccountId,
+        name: Option<&str>,
+        call: &Call,
+    ) -> Result<(usize, usize)> {
         let mut query = self
             .client
             .query()
@@ -199,39 +265,87 @@ impl Tokens {
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":name", AttributeValue::S(name.to_owned()));
         }
-        let mut items = query.into_paginator().items().send();
-        let mut hashes = Vec::new();
-        while let Some(item) = items.next().await {
-            hashes.extend(item.map_err(failure)?.remove("token_hash"));
+        let (mut found, mut active) = (0, 0);
+        loop {
+            let mut attempts = Attempts::until(call.deadline);
+            let page = loop {
+                match attempts.send(query.clone().send()).await {
+                    Ok(page) => break page,
+                    Err(error) => attempts.retry(error).await?,
+                }
+            };
+            let items = page.items.unwrap_or_default();
+            let hashes = items
+                .into_iter()
+                .filter_map(|mut item| item.remove("token_hash"));
+            let hashes: Vec<_> = hashes.collect();
+            found += hashes.len();
+            let revocations = hashes.into_iter().map(|hash| self.revoke_one(hash, call));
+            active += stream::iter(revocations)
+                .buffer_unordered(CONCURRENCY)
+                .try_fold(0, async |sum, was_active| Ok(sum + usize::from(was_active)))
+                .await?;
+            if page.last_evaluated_key.is_none() {
+                return Ok((found, active));
+            }
+            query = query.set_exclusive_start_key(page.last_evaluated_key);
         }
-        Ok(hashes)
     }
 
-    /// Ends one token, and says whether it was in force.
-    async fn end(&self, hash: AttributeValue) -> Result<bool> {
+    /// Revokes one token, and returns whether this call has revoked an active token.
+    async fn revoke_one(&self, hash: AttributeValue, call: &Call) -> Result<bool> {
         let write = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("token_hash", hash)
-            .update_expression("SET revoked_at = :now")
-            .condition_expression(
-                "attribute_exists(token_hash) AND attribute_not_exists(revoked_at) \
-                 AND (attribute_not_exists(expires_at) OR expires_at > :now)",
+            .update_expression(
+                "SET revoked_at = if_not_exists(revoked_at, :now), revocation_id = :id, \
+                 revoked_name = #name REMOVE #name",
             )
-            .expression_attribute_values(":now", number(Timestamp::now()));
-        match write.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error))
-                if matches!(
-                    error.err(),
-                    UpdateItemError::ConditionalCheckFailedException(_)
-                ) =>
+            .condition_expression("attribute_exists(#name)")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":now", number(call.now))
+            .expression_attribute_values(":id", AttributeValue::S(call.id.clone()))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut attempts = Attempts::until(call.deadline);
+        loop {
+            let error = match attempts.send(write.clone().send()).await {
+                Ok(written) => return call.has_revoked(written.attributes),
+                Err(error) => error,
+            };
+            if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
+                error.as_service_error()
             {
-                Ok(false)
+                return call.has_revoked(refused.item.clone());
             }
-            Err(error) => Err(failure(error)),
+            attempts.retry(error).await?;
         }
+    }
+}
+
+/// One call of [`Tokens::revoke`].
+struct Call {
+    /// Random, so that a repeated write recognises what an earlier attempt has written.
+    id: String,
+    now: Timestamp,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl Call {
+    /// Whether this call has revoked an active token: the item was active before, or an earlier attempt of the
+    /// same call has already revoked it.
+    fn has_revoked(&self, item: Option<HashMap<String, AttributeValue>>) -> Result<bool> {
+        let Some(item) = item else {
+            return Ok(false);
+        };
+        let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
+        let is_ours = item.revocation_id.as_ref() == Some(&self.id);
+        let was_active =
+            item.revoked_at.is_none() || (is_ours && item.revoked_at == Some(self.now));
+        Ok(was_active && !item.is_expired())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an update writes, as DynamoDB wants to be told.
+//! Builds update and condition expressions.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An update expression with its names and values.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Expression {
     pub(super) text: String,
     pub(super) names: HashMap<String, String>,
@@ -19,12 +19,8 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    /// The expression that makes `changes` to a group of `account`, which then is of `version`.
-    pub(super) fn new(
-        account: &AccountId,
-        changes: GroupChanges,
-        version: &Version,
-    ) -> Result<Self> {
+    /// Builds the expression that makes `changes` to a group of `account`. The version is still missing.
+    pub(super) fn of_update(account: &AccountId, changes: GroupChanges) -> Result<Self> {
         let string = AttributeValue::S;
         let contacts = match changes.contacts {
             Change::Keep => Change::Keep,
@@ -36,8 +32,16 @@ impl Expression {
             Change::Clear => Change::Set(account_state(account, false)),
             Change::Set(_) => Change::Set(account_state(account, true)),
         };
-        let (mut set, mut remove) = (Vec::new(), Vec::new());
         let mut expression = Self::default();
+        // Operands have their values before the update: this stores the version that is replaced.
+        let mut set = vec![
+            "replaced_version = #version".to_owned(),
+            "#version = :version".to_owned(),
+        ];
+        expression
+            .names
+            .insert("#version".to_owned(), "version".to_owned());
+        let mut remove = Vec::new();
         for (name, change) in [
             ("name", changes.name.map(string)),
             ("description", changes.description.map(string)),
@@ -50,7 +54,6 @@ impl Expression {
                     .map(|at| AttributeValue::N(at.seconds().to_string())),
             ),
             ("account_state", state.map(string)),
-            ("version", Change::Set(string(version.to_string()))),
         ] {
             match change {
                 Change::Keep => continue,
@@ -69,28 +72,46 @@ impl Expression {
         Ok(expression)
     }
 
-    /// The condition that the group is there and in a version that `if_match` allows, with the
-    /// names and values it needs added to this expression's.
-    pub(super) fn condition(&mut self, if_match: &IfMatch) -> String {
-        let exists = "attribute_exists(id)".to_owned();
-        let IfMatch::OneOf(versions) = if_match else {
-            return exists;
-        };
+    /// Sets the version that the update writes.
+    pub(super) fn set_version(&mut self, version: &Version) {
+        self.values.insert(
+            ":version".to_owned(),
+            AttributeValue::S(version.to_string()),
+        );
+    }
+
+    /// Builds the condition that the group exists, in a version that `if_match` allows, and that its last
+    /// two versions are none of `earlier`. Adds the names and values that it needs to this expression's.
+    pub(super) fn condition(&mut self, if_match: &IfMatch, earlier: &[Version]) -> String {
+        let mut condition = "attribute_exists(id)".to_owned();
+        if let IfMatch::OneOf(versions) = if_match {
+            let matches = self.one_of("m", versions);
+            condition += &format!(" AND #version IN ({matches})");
+        }
+        if !earlier.is_empty() {
+            let ours = self.one_of("e", earlier);
+            condition +=
+                &format!(" AND NOT #version IN ({ours}) AND NOT replaced_version IN ({ours})");
+        }
+        condition
+    }
+
+    /// Adds the versions as values, and returns their names for `IN`.
+    fn one_of(&mut self, prefix: &str, versions: &[Version]) -> String {
+        /// The value of no version. `IN` needs a value even if none can match.
+        const MATCHES_NOTHING: &str = "";
         self.names
             .insert("#version".to_owned(), "version".to_owned());
-        // Where none can match, DynamoDB still has to say whether the group is there.
-        let versions = versions.iter().map(ToString::to_string);
-        let versions: Vec<_> = if versions.len() == 0 {
-            vec![String::new()]
-        } else {
-            versions.collect()
-        };
-        let mut names = Vec::with_capacity(versions.len());
-        for (index, version) in versions.into_iter().enumerate() {
-            names.push(format!(":m{index}"));
-            self.values
-                .insert(format!(":m{index}"), AttributeValue::S(version));
+        let mut texts: Vec<_> = versions.iter().map(ToString::to_string).collect();
+        if texts.is_empty() {
+            texts.push(MATCHES_NOTHING.to_owned());
         }
-        format!("{exists} AND #version IN ({})", names.join(", "))
+        let mut names = Vec::with_capacity(texts.len());
+        for (index, text) in texts.into_iter().enumerate() {
+            let name = format!(":{prefix}{index}");
+            self.values.insert(name.clone(), AttributeValue::S(text));
+            names.push(name);
+        }
+        names.join(", ")
     }
 }

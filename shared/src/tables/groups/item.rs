@@ -5,7 +5,8 @@
 //! | `account_id` | S | partition key: the account that owns the group |
 //! | `id` | S | sort key; ids sort by time of creation |
 //! | `account_state` | S | `<account_id>#active` or `<account_id>#archived` |
-//! | `version` | S | anew with every change |
+//! | `version` | S | a new one with every change |
+//! | `replaced_version` | S | the version before; absent if there was none |
 //! | `name`, `conversation_id` | S | |
 //! | `description`, `avatar_url` | S | absent where null |
 //! | `contacts` | S | JSON: the array that we answer, without the members that are null |
@@ -35,6 +36,8 @@ pub(super) struct Item {
     id: Id,
     account_state: String,
     version: Version,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_version: Option<Version>,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -55,6 +58,7 @@ impl Item {
             account_state: account_state(account, group.archived_at.is_some()),
             contacts: stored_contacts(&group.contacts)?,
             version: group.version,
+            replaced_version: None,
             id: group.id,
             name: group.name,
             description: group.description,
@@ -73,10 +77,17 @@ impl Item {
     }
 }
 
-/// The group that an item of the table holds.
+/// Returns the group that an item of the table holds.
 pub(super) fn group(item: HashMap<String, AttributeValue>) -> Result<Group> {
+    Ok(group_and_replaced_version(item)?.0)
+}
+
+/// Returns the group that an item of the table holds, and the version before its last change.
+pub(super) fn group_and_replaced_version(
+    item: HashMap<String, AttributeValue>,
+) -> Result<(Group, Option<Version>)> {
     let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
-    Ok(Group {
+    let group = Group {
         version: item.version,
         id: item.id,
         name: item.name,
@@ -86,7 +97,8 @@ pub(super) fn group(item: HashMap<String, AttributeValue>) -> Result<Group> {
         contacts: serde_json::from_str(&item.contacts).map_err(Error::internal)?,
         created_at: item.created_at,
         archived_at: item.archived_at,
-    })
+    };
+    Ok((group, item.replaced_version))
 }
 
 pub(super) fn key(caller: &Caller, id: &Id) -> HashMap<String, AttributeValue> {

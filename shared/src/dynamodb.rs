@@ -1,0 +1,326 @@
+//! The client of DynamoDB, and the attempts that one request may take.
+//!
+//! The SDK's own retries are off. A repeated write needs to know what its earlier attempts may have done, and
+//! some writes need a new version for each attempt; the SDK would send the same bytes again.
+
+use std::{
+    env,
+    error::Error as StdError,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{Builder, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+};
+use tokio::time::{sleep, timeout};
+
+use crate::{Error, Result, error::Cause, telemetry::note};
+
+/// How long one request to DynamoDB may take, all attempts included. A call makes two requests at
+/// most, the token's look-up and its own, which leaves a function time to respond before its own
+/// time-out (`Timeout` in template.yaml).
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long one attempt may take. DynamoDB responds within milliseconds.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_900);
+
+/// How long connecting may take, the TLS handshake included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a request is tried if DynamoDB throttles it, fails or cannot be reached: few times, so that
+/// a database in trouble is not flooded with retries.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// How often a request is tried that conflicts with a transaction. Each conflict means that another
+/// transaction is making progress, so the next attempt is likely to succeed.
+const MAX_CONFLICTS: u32 = 8;
+
+/// The longest wait before the second attempt. It doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The longest wait before any attempt.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+
+/// The environment variable that names another endpoint than AWS's, as the SDKs define it.
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
+/// Connects to DynamoDB, as the environment says: `AWS_REGION`, credentials and
+/// `AWS_ENDPOINT_URL_DYNAMODB`.
+///
+/// # Errors
+/// Returns an error if no region is set. Lambda always sets one; without it, the SDK would ask an
+/// instance's metadata service.
+pub async fn connect() -> Result<Client, MissingVariable> {
+    let region = Region::new(variable("AWS_REGION", "the AWS region of the tables")?);
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
+    let environment = aws_config::from_env()
+        .region(region)
+        // Lambda passes credentials in the environment. The default chain would also create a client of
+        // STS, and without credentials ask an instance's metadata service.
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    // The SDK would use an empty value as the endpoint, and `sam local` passes an unset variable as an
+    // empty one.
+    let endpoint_url = env::var(ENDPOINT_URL).ok().filter(|url| !url.is_empty());
+    let mut config = Builder::from(&environment);
+    config.set_endpoint_url(endpoint_url);
+    Ok(Client::from_conf(config.build()))
+}
+
+/// An environment variable that a function requires is not set.
+pub struct MissingVariable {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+impl fmt::Display for MissingVariable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the environment variable {} is not set; it must hold {}",
+            self.name, self.meaning
+        )
+    }
+}
+
+/// The same as `Display`, because a `main` that returns the error prints it with `Debug`.
+impl fmt::Debug for MissingVariable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl StdError for MissingVariable {}
+
+/// Returns the value of a variable. An empty value counts as none.
+pub(crate) fn variable(
+    name: &'static str,
+    meaning: &'static str,
+) -> Result<String, MissingVariable> {
+    let value = env::var(name).ok().filter(|value| !value.is_empty());
+    value.ok_or(MissingVariable { name, meaning })
+}
+
+/// Sends a request that reads, as often as [`Attempts`] allows.
+///
+/// # Errors
+/// Returns `unavailable` if DynamoDB throttles, fails or cannot be reached; otherwise `internal`.
+pub(crate) async fn read<T, E: ServiceError>(
+    request: impl AsyncFn() -> Result<T, SdkError<E>>,
+) -> Result<T> {
+    let mut attempts = Attempts::to_read();
+    loop {
+        match attempts.send(request()).await {
+            Ok(output) => return Ok(output),
+            Err(error) => attempts.retry(error).await?,
+        }
+    }
+}
+
+/// An error of one of DynamoDB's operations.
+pub(crate) trait ServiceError:
+    ProvideErrorMetadata + StdError + Send + Sync + 'static
+{
+}
+
+impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> ServiceError for E {}
+
+/// The attempts of one request: how many there may be, for how long, and whether one of them may have
+/// changed something although it failed.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    deadline: Instant,
+    max_failures: u32,
+    failures: u32,
+    conflicts: u32,
+    writes: bool,
+    may_have_written: bool,
+}
+
+/// What a failed attempt means for the next one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// DynamoDB did not carry it out, because it throttles.
+    Throttled,
+    /// DynamoDB did not carry it out, because of a transaction on the same item.
+    Conflict,
+    /// It did not reach DynamoDB.
+    NotSent,
+    /// DynamoDB may have carried it out: no response came in time, or one that cannot be read, or 5xx.
+    Unknown,
+    /// DynamoDB did not carry it out, and never will.
+    Rejected,
+}
+
+impl Attempts {
+    /// The attempts of a request that reads.
+    pub(crate) fn to_read() -> Self {
+        Self {
+            deadline: Instant::now() + OPERATION_TIMEOUT,
+            max_failures: MAX_ATTEMPTS,
+            failures: 0,
+            conflicts: 0,
+            writes: false,
+            may_have_written: false,
+        }
+    }
+
+    /// The attempts of a request that writes.
+    pub(crate) fn to_write() -> Self {
+        Self {
+            writes: true,
+            ..Self::to_read()
+        }
+    }
+
+    /// Attempts without a limit but the deadline, for work that nobody waits for. Its requests can be repeated
+    /// without harm, whatever the failed ones did.
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            max_failures: u32::MAX,
+            ..Self::to_read()
+        }
+    }
+
+    /// Whether an attempt that failed may have changed something.
+    pub(crate) fn may_have_written(&self) -> bool {
+        self.may_have_written
+    }
+
+    /// Makes one attempt. It ends at the deadline at the latest.
+    pub(crate) async fn send<T, E>(
+        &self,
+        request: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, SdkError<E>> {
+        let begun = Instant::now();
+        let left = self.deadline.saturating_duration_since(begun);
+        let sent = timeout(left.min(ATTEMPT_TIMEOUT), request).await;
+        note(|observed| observed.dynamodb.push(begun.elapsed()));
+        sent.unwrap_or_else(|elapsed| Err(SdkError::timeout_error(elapsed)))
+    }
+
+    /// Waits before the next attempt.
+    ///
+    /// # Errors
+    /// Returns what the error means if there is no next attempt: `outcome_unknown` if an attempt of a write may
+    /// have been carried out; otherwise `internal` if DynamoDB rejected the request, and `unavailable` if it
+    /// throttles, fails or cannot be reached.
+    pub(crate) async fn retry<E: ServiceError>(&mut self, error: SdkError<E>) -> Result<()> {
+        let failure = Failure::of(&error);
+        self.retry_after(failure, error).await
+    }
+
+    /// The same as [`Attempts::retry`] for an error whose meaning is known.
+    ///
+    /// # Errors
+    /// Returns the same as [`Attempts::retry`].
+    pub(crate) async fn retry_after(
+        &mut self,
+        failure: Failure,
+        cause: impl Into<Cause>,
+    ) -> Result<()> {
+        note(|observed| observed.throttles += u32::from(failure == Failure::Throttled));
+        self.may_have_written |= self.writes && failure == Failure::Unknown;
+        let (count, limit) = match failure {
+            Failure::Rejected => return Err(self.give_up(failure, cause)),
+            Failure::Conflict => (&mut self.conflicts, MAX_CONFLICTS),
+            _ => (&mut self.failures, self.max_failures),
+        };
+        *count = count.saturating_add(1);
+        let longest = FIRST_BACKOFF * 2_u32.pow((*count - 1).min(16));
+        let wait = longest.min(MAX_BACKOFF).mul_f64(random_fraction());
+        if *count >= limit || Instant::now() + wait >= self.deadline {
+            return Err(self.give_up(failure, cause));
+        }
+        sleep(wait).await;
+        Ok(())
+    }
+
+    fn give_up(&self, failure: Failure, cause: impl Into<Cause>) -> Error {
+        if self.may_have_written {
+            Error::OutcomeUnknown(cause.into())
+        } else if failure == Failure::Rejected {
+            Error::Internal(cause.into())
+        } else {
+            Error::Unavailable(cause.into())
+        }
+    }
+}
+
+impl Failure {
+    /// Decides by the kind of failure and the status code of the response. The error code matters only for
+    /// 4xx, because DynamoDB
+    /// [throttles](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html)
+    /// with status code 400.
+    fn of<E: ServiceError>(error: &SdkError<E>) -> Self {
+        match error {
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::Unknown,
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(error) => Self::of_connection(error),
+                None => Self::Unknown,
+            },
+            SdkError::ServiceError(service) => match service.raw().status().as_u16() {
+                400..=499 => Self::of_code(service.err().code()),
+                // 5xx, and a success that cannot be read.
+                _ => Self::Unknown,
+            },
+            _ => Self::Rejected,
+        }
+    }
+
+    fn of_connection(error: &(dyn StdError + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+                return if error.is_connect() {
+                    Self::NotSent
+                } else {
+                    Self::Unknown
+                };
+            }
+            next = error.source();
+        }
+        // Not an error of the connection, but for example of missing credentials.
+        Self::Rejected
+    }
+
+    fn of_code(code: Option<&str>) -> Self {
+        match code {
+            // DynamoDB always names an error, so the request did not reach it.
+            None => Self::NotSent,
+            Some("TransactionConflictException" | "TransactionInProgressException") => {
+                Self::Conflict
+            }
+            Some(code) if is_throttling(code) => Self::Throttled,
+            Some(_) => Self::Rejected,
+        }
+    }
+}
+
+/// Whether an error code, or the reason of a cancelled transaction, means throttling.
+pub(crate) fn is_throttling(code: &str) -> bool {
+    [
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "ThrottlingError",
+        "ThrottlingException",
+    ]
+    .contains(&code)
+}
+
+/// Returns a random number from 0 to 1.
+fn random_fraction() -> f64 {
+    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
+}

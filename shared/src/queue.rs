@@ -1,0 +1,103 @@
+//! The edge of a function that a queue drives.
+
+use std::{convert::Infallible, time::Instant};
+
+use futures_util::{StreamExt, stream};
+use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result, deadline,
+    telemetry::{self, Invocation, observe},
+};
+
+/// What this uses of [an event of SQS](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "Records")]
+    messages: Vec<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    message_id: String,
+    body: String,
+}
+
+/// The response to an event: the messages that the queue must deliver again, as AWS documents
+/// [partial batch responses](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    batch_item_failures: Vec<Failed>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failed {
+    item_identifier: String,
+}
+
+/// Whether the work that a message asks for is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// All of it is done. The queue deletes the message.
+    Done,
+    /// Time ran out. The queue delivers the message again, and the work continues.
+    Unfinished,
+}
+
+/// Serves the messages of a queue with `handler`, which gets the body of a message and the moment by which it
+/// must return. All messages of a batch are handled at the same time, so none waits for another. The queue
+/// delivers those again that are not done.
+///
+/// # Errors
+/// Returns an error if the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
+pub async fn serve<M, H>(handler: H) -> Result<(), lambda_http::Error>
+where
+    M: for<'de> Deserialize<'de>,
+    H: AsyncFn(M, Instant) -> Result<Progress>,
+{
+    let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
+        let deadline = deadline::of(&context);
+        let invocation = Invocation::begin(context.request_id, None);
+        let handle = async |message: Message| {
+            let handled = async { handler(message.parse()?, deadline).await };
+            let result = handled.await;
+            (message.message_id, result)
+        };
+        let all = stream::iter(payload.messages)
+            .map(handle)
+            .buffer_unordered(usize::MAX)
+            .collect::<Vec<_>>();
+        let (results, observed) = observe(all).await;
+        let mut first_error = None;
+        let mut batch_item_failures = Vec::new();
+        for (message_id, result) in results {
+            if !matches!(result, Ok(Progress::Done)) {
+                batch_item_failures.push(Failed {
+                    item_identifier: message_id.clone(),
+                });
+            }
+            if let Err(error) = result {
+                let cause = telemetry::chain(&error);
+                tracing::warn!(message_id, cause, "the queue delivers the message again");
+                first_error.get_or_insert(error);
+            }
+        }
+        invocation.end(None, first_error.as_ref(), &observed);
+        Ok::<_, Infallible>(Report {
+            batch_item_failures,
+        })
+    };
+    lambda_runtime::run(service_fn(respond)).await
+}
+
+impl Message {
+    /// Parses the body.
+    fn parse<M: for<'de> Deserialize<'de>>(&self) -> Result<M> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| Error::internal(format!("message {}: {error}", self.message_id)))
+    }
+}
