@@ -152,7 +152,7 @@ fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
         names.insert(name);
     }
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), 7);
     assert_eq!(names, rolling_back);
 }
 
