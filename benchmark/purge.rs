@@ -31,13 +31,8 @@ pub(crate) fn measure(stack: &Stack) -> Result<Table> {
         write_messages(stack, &conversation_id, count)?;
         let mut instance = stack.instance("purge-messages", &[])?;
         instance.wait_for_init()?;
-        let event = json!({ "Records": [{
-            "eventName": "REMOVE",
-            "dynamodb": {
-                "SequenceNumber": "1",
-                "OldImage": { "conversation_id": { "S": conversation_id } },
-            },
-        }] });
+        let body = json!({ "conversation_id": conversation_id }).to_string();
+        let event = json!({ "Records": [{ "messageId": "1", "body": body }] });
         let start = Instant::now();
         let report = instance
             .invoke_within(&event, PATIENCE)

@@ -32,8 +32,8 @@ use crate::{ANY_PORT, DynamoDb, Result, block_on, listen, lock, runtime, server}
 pub enum Reply {
     /// Passes it on to DynamoDB, and the response back.
     Pass,
-    /// Passes it on, and then closes the connection without a response.
-    PassAndClose,
+    /// Closes the connection without a response, and does not pass it on.
+    Close,
     /// Responds with this status code and body.
     Respond(u16, String),
     /// Closes the connection in the middle of a response.
@@ -199,10 +199,7 @@ impl Shared {
                 .forward(&target, body)
                 .await
                 .map_err(|_| closed())?,
-            Reply::PassAndClose => {
-                let _ = self.upstream.forward(&target, body).await;
-                return Err(closed());
-            }
+            Reply::Close => return Err(closed()),
             Reply::Respond(status, body) => (status, body.into()),
             Reply::TruncatedResponse => {
                 // The pause lets the start be sent before the connection is closed.

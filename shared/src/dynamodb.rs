@@ -39,8 +39,8 @@ const MAX_ATTEMPTS: u32 = 3;
 /// transaction is making progress, so the next attempt is likely to succeed.
 const MAX_CONFLICTS: u32 = 8;
 
-/// The longest wait before the second attempt. It doubles with each further one.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+/// The longest wait before the second attempt. It doubles with each further one; after conflicts, it grows evenly.
+const BACKOFF: Duration = Duration::from_millis(50);
 
 /// The longest wait before any attempt.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
@@ -231,15 +231,20 @@ impl Attempts {
     ) -> Result<()> {
         note(|observed| observed.throttles += u32::from(failure == Failure::Throttled));
         self.may_have_written |= self.writes && failure == Failure::Unknown;
-        let (count, limit) = match failure {
+        let (is_last, longest_wait) = match failure {
             Failure::Rejected => return Err(self.give_up(failure, cause)),
-            Failure::Conflict => (&mut self.conflicts, MAX_CONFLICTS),
-            _ => (&mut self.failures, self.max_failures),
+            Failure::Conflict => {
+                self.conflicts += 1;
+                (self.conflicts == MAX_CONFLICTS, BACKOFF * self.conflicts)
+            }
+            _ => {
+                self.failures = self.failures.saturating_add(1);
+                let factor = 2_u32.pow((self.failures - 1).min(10));
+                (self.failures == self.max_failures, BACKOFF * factor)
+            }
         };
-        *count = count.saturating_add(1);
-        let longest = FIRST_BACKOFF * 2_u32.pow((*count - 1).min(16));
-        let wait = longest.min(MAX_BACKOFF).mul_f64(random_fraction());
-        if *count >= limit || Instant::now() + wait >= self.deadline {
+        let wait = longest_wait.min(MAX_BACKOFF).mul_f64(random_fraction());
+        if is_last || Instant::now() + wait >= self.deadline {
             return Err(self.give_up(failure, cause));
         }
         sleep(wait).await;

@@ -340,8 +340,7 @@ fn a_body_that_cannot_be_read_is_malformed() {
         r#"{"name": "a"} x"#,
         r#"{"name": "\ud800"}"#,
         r#"{"name": "a", "archived_at": 1e999}"#,
-        r#"{"name": [[[[]]]]}"#,
-        r#"{"name": "a", "contacts": [{"username": {}}]}"#,
+        &format!(r#"{{"name": {}{}}}"#, "[".repeat(100), "]".repeat(100)),
     ] {
         let headers = [("content-type", "application/json")];
         client
@@ -363,6 +362,21 @@ fn what_is_wrong_with_a_member_is_said_with_its_path() {
         (r#""name""#, "invalid", None),
         (r#"null"#, "invalid", None),
         (r#"{"name": 1}"#, "invalid", Some("name")),
+        (
+            &format!(r#"{{"name": {}{}}}"#, "[".repeat(99), "]".repeat(99)),
+            "invalid",
+            Some("name"),
+        ),
+        (
+            r#"{"name": "a", "contacts": [{"username": [["x"]]}]}"#,
+            "invalid",
+            Some("contacts[0].username"),
+        ),
+        (
+            r#"{"name": "a", "contacts": [{"username": "b", "id": {"c": {}}}]}"#,
+            "invalid",
+            Some("contacts[0].id"),
+        ),
         (r#"{"name": "\u0000"}"#, "invalid", Some("name")),
         (r#"{"name": "\u3000\t"}"#, "invalid", Some("name")),
         (r#"{"name": " \u00a0 "}"#, "invalid", Some("name")),
@@ -577,4 +591,47 @@ fn no_query_parameter_is_known() {
     };
     send("limit=10").assert_error(400, "unknown", Some("limit"));
     send("").group(201);
+}
+
+#[test]
+fn contacts_are_parsed_in_order_until_they_exceed_their_limit() {
+    let client = Client::new();
+    let contact = |index: usize| {
+        let avatar_url = format!("https://a.example/{}", "x".repeat(2_000));
+        json!({ "username": format!("user-{index}"), "avatar_url": avatar_url })
+    };
+    let body = |invalid: usize| {
+        let mut contacts: Vec<_> = (0..300).map(contact).collect();
+        contacts[invalid]["avatar_url"] = json!("not a URL");
+        json!({ "name": "a", "contacts": contacts })
+    };
+    let param = |index: usize| format!("contacts[{index}].avatar_url");
+    client
+        .post(&body(100))
+        .assert_error(400, "invalid", Some(&param(100)));
+    // What follows costs no time.
+    client
+        .post(&body(250))
+        .assert_error(400, "invalid", Some("contacts"));
+}
+
+#[test]
+fn a_group_its_id_and_its_conversation_are_created_at_the_same_time() {
+    let client = Client::new();
+    let milliseconds = |id: &Value| {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A' + 10,
+            _ => byte - b'a' + 36,
+        };
+        let time = text(id);
+        let digits = time.bytes().take(7).map(|byte| i64::from(digit(byte)));
+        digits.fold(0, |time, digit| time * 62 + digit)
+    };
+    for _ in 0..50 {
+        let group = client.post(&json!({ "name": "a" })).group(201);
+        let time = milliseconds(&group["id"]);
+        assert_eq!(milliseconds(&group["conversation_id"]), time, "{group}");
+        assert_eq!(group["created_at"], time / 1_000, "{group}");
+    }
 }

@@ -69,7 +69,7 @@ fn each_event_of_api_gateway_is_answered() {
 }
 
 #[test]
-fn the_event_of_the_stream_is_answered() {
+fn the_event_of_the_queue_is_answered() {
     let mut instance = stack()
         .instance("purge-messages", &[])
         .expect("an instance");

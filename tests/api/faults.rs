@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, endpoint, stack};
 
 /// The functions of the endpoints, each with an event that fits and the status when all is well.
-/// Creating is there with an idempotency key as well, because it is then a transaction.
-fn events(token: &str) -> [(&'static str, Value, u16); 6] {
+/// Creating is there with an idempotency key too, because it is then a transaction.
+pub fn events(token: &str) -> [(&'static str, Value, u16); 6] {
     let event = |body: Option<&str>, key: Option<&str>| {
         let mut event = json!({
             "rawQueryString": "",
@@ -46,7 +46,10 @@ fn events(token: &str) -> [(&'static str, Value, u16); 6] {
 
 /// Every endpoint's function, with the fault in the token's look-up and then in the operation; and
 /// on the same instance once more when the fault has passed, when it has to serve as ever.
-fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &DynamoDbProxy) + Sync) {
+fn in_each_endpoint(
+    reply: &Reply,
+    check: impl Fn(&Case, &Answer, Duration, &DynamoDbProxy) + Sync,
+) {
     thread::scope(|scope| {
         for (function, event, status) in events("") {
             for in_look_up in [true, false] {
@@ -70,7 +73,11 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Dyna
                     let mut instance = instance(function, endpoint.url());
                     broken.store(true, Ordering::SeqCst);
                     let (answer, time) = invoke(&mut instance, &event);
-                    check(function, &answer, time, &endpoint);
+                    let case = Case {
+                        function,
+                        writes: !in_look_up && !["list-groups", "get-group"].contains(&function),
+                    };
+                    check(&case, &answer, time, &endpoint);
                     let (groups, _) = client.get("/v1/groups").page();
                     assert_eq!(groups, before, "{function}: nothing is half done");
                     broken.store(false, Ordering::SeqCst);
@@ -82,7 +89,8 @@ fn in_each_endpoint(reply: &Reply, check: impl Fn(&str, &Answer, Duration, &Dyna
     });
 }
 
-fn instance(function: &str, url: &str) -> Instance {
+/// An instance of a function with a DynamoDB of its own.
+pub fn instance(function: &str, url: &str) -> Instance {
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", url)];
     let mut instance = stack().instance(function, &variables).expect("an instance");
     instance.wait_for_init().expect("it starts");
@@ -90,7 +98,7 @@ fn instance(function: &str, url: &str) -> Instance {
 }
 
 /// Invokes a function, and gives the answer and how long it took.
-fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
+pub fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
     let start = Instant::now();
     let response = instance
         .invoke(event)
@@ -101,31 +109,112 @@ fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
 /// Half of a function's ten seconds, so that two such requests fit in.
 const IN_TIME: Duration = Duration::from_secs(5);
 
-fn assert_unavailable(function: &str, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
-    answer.assert_error(503, "unavailable", None);
+/// Where a fault is: in which function, and whether in a request that writes.
+struct Case {
+    function: &'static str,
+    writes: bool,
+}
+
+/// Checks a fault that leaves open whether DynamoDB has carried out the request: only for a write it matters.
+fn assert_unknown(case: &Case, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
+    let code = if case.writes {
+        "outcome_unknown"
+    } else {
+        "unavailable"
+    };
+    assert_error(case, code, answer, time, endpoint);
+}
+
+/// Checks a fault that shows that DynamoDB has not carried out the request.
+fn assert_unavailable(case: &Case, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
+    assert_error(case, "unavailable", answer, time, endpoint);
+}
+
+fn assert_error(
+    case: &Case,
+    code: &str,
+    answer: &Answer,
+    time: Duration,
+    endpoint: &DynamoDbProxy,
+) {
+    answer.assert_error(503, code, None);
     assert!(!answer.body.contains("secret"), "{}", answer.body);
-    assert!(time < IN_TIME, "{function}: {time:?}");
+    assert!(time < IN_TIME, "{}: {time:?}", case.function);
     let requests = endpoint.intercepted();
     assert!(
         (2..=3).contains(&requests),
-        "{function}: tried {requests} times"
+        "{}: {requests} attempts",
+        case.function
     );
 }
 
 #[test]
-fn throttling_is_503_without_a_storm_of_retries() {
-    in_each_endpoint(
-        &Reply::error(400, "ThrottlingException", "a secret"),
-        assert_unavailable,
-    );
+fn throttling_is_503_after_three_attempts() {
+    for name in [
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+    ] {
+        let reply = Reply::error(400, name, "a secret");
+        in_each_endpoint(&reply, |case, answer, time, endpoint| {
+            assert_unavailable(case, answer, time, endpoint);
+            assert_eq!(endpoint.intercepted(), 3, "{}", case.function);
+        });
+    }
 }
 
 #[test]
-fn a_failing_database_is_503() {
-    in_each_endpoint(
-        &Reply::error(500, "InternalServerError", "a secret"),
-        assert_unavailable,
-    );
+fn a_transaction_that_is_throttled_is_503_after_three_attempts() {
+    for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let answer = create_with_key(&cancelled(code), 3);
+        answer.assert_error(503, "unavailable", None);
+    }
+}
+
+#[test]
+fn a_transaction_that_conflicts_is_tried_more_often() {
+    let answer = create_with_key(&cancelled("TransactionConflict"), 8);
+    answer.assert_error(503, "unavailable", None);
+}
+
+/// A transaction that DynamoDB cancels for this reason.
+fn cancelled(code: &str) -> Reply {
+    let reason = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "a secret",
+        "CancellationReasons": [{ "Code": code }, { "Code": "None" }],
+    });
+    Reply::Respond(400, reason.to_string())
+}
+
+/// Creates a group with a key if DynamoDB always replies so, and checks the number of attempts.
+fn create_with_key(reply: &Reply, attempts: usize) -> Answer {
+    let client = Client::new();
+    let (function, event, _) = events(&client.token)[2].clone();
+    let reply = reply.clone();
+    let endpoint = endpoint(function, move |request| {
+        if request.is_for_token() {
+            Reply::Pass
+        } else {
+            reply.clone()
+        }
+    });
+    let (answer, _) = invoke(&mut instance(function, endpoint.url()), &event);
+    assert_eq!(endpoint.intercepted(), attempts);
+    answer
+}
+
+#[test]
+fn a_failing_database_is_503_whatever_it_names_its_error() {
+    for (status, name) in [
+        (500, "InternalServerError"),
+        (500, "InternalFailure"),
+        (503, "ServiceUnavailableException"),
+        (503, "SlowDown"),
+        (502, "SomethingElse"),
+    ] {
+        in_each_endpoint(&Reply::error(status, name, "a secret"), assert_unknown);
+    }
 }
 
 #[test]
@@ -141,26 +230,26 @@ fn a_transaction_in_the_way_is_503() {
 }
 
 #[test]
-fn a_connection_that_breaks_in_the_middle_of_an_answer_is_503() {
-    in_each_endpoint(&Reply::TruncatedResponse, |function, answer, time, _| {
-        answer.assert_error(503, "unavailable", None);
-        assert!(time < IN_TIME, "{function}: {time:?}");
-    });
+fn a_connection_that_closes_before_the_response_is_503() {
+    in_each_endpoint(&Reply::Close, assert_unknown);
 }
 
 #[test]
-fn an_answer_that_never_comes_is_503_before_the_functions_own_time_out() {
-    in_each_endpoint(&Reply::NoResponse, assert_unavailable);
+fn a_connection_that_closes_in_the_middle_of_a_response_is_503() {
+    in_each_endpoint(&Reply::TruncatedResponse, assert_unknown);
 }
 
 #[test]
-fn an_answer_that_is_not_json_is_503() {
+fn a_response_that_never_comes_is_503_before_the_functions_own_time_out() {
+    in_each_endpoint(&Reply::NoResponse, assert_unknown);
+}
+
+#[test]
+fn a_response_that_is_not_json_is_503() {
+    in_each_endpoint(&Reply::Respond(200, "<html>".to_owned()), assert_unknown);
     in_each_endpoint(
-        &Reply::Respond(200, "<html>".to_owned()),
-        |function, answer, time, _| {
-            answer.assert_error(503, "unavailable", None);
-            assert!(time < IN_TIME, "{function}: {time:?}");
-        },
+        &Reply::Respond(400, "<html>".to_owned()),
+        assert_unavailable,
     );
 }
 
@@ -173,10 +262,10 @@ fn credentials_that_have_expired_or_do_not_suffice_are_our_fault_and_500() {
     ] {
         in_each_endpoint(
             &Reply::error(400, name, "a secret"),
-            |function, answer, time, _| {
+            |case, answer, time, _| {
                 answer.assert_error(500, "internal", None);
                 assert!(!answer.body.contains("secret"), "{}", answer.body);
-                assert!(time < IN_TIME, "{function}: {time:?}");
+                assert!(time < IN_TIME, "{}: {time:?}", case.function);
             },
         );
     }
@@ -256,41 +345,6 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
             });
         }
     });
-}
-
-#[test]
-fn a_write_whose_answer_got_lost_is_known_for_ones_own_when_it_is_tried_again() {
-    for function in ["create-group", "update-group"] {
-        let client = Client::new();
-        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
-        let etag = client
-            .get(&format!("/v1/groups/{}", local::sample::GROUP_ID))
-            .headers["etag"]
-            .clone();
-        let lost = Arc::new(AtomicBool::new(false));
-        let endpoint = endpoint(function, move |request| {
-            let first = !request.is_for_token() && !lost.swap(true, Ordering::SeqCst);
-            if first {
-                Reply::PassAndClose
-            } else {
-                Reply::Pass
-            }
-        });
-        let (_, mut event, _) = events(&client.token)
-            .into_iter()
-            .find(|(f, _, _)| *f == function)
-            .expect("it");
-        event["headers"]["if-match"] = json!(etag);
-        event["headers"]["idempotency-key"] = json!("a-key");
-        let (answer, _) = invoke(&mut instance(function, endpoint.url()), &event);
-        let group = answer.group(if function == "create-group" { 201 } else { 200 });
-        assert_eq!(endpoint.intercepted(), 1, "the first answer got lost");
-        let path = format!("/v1/groups/{}", crate::support::text(&group["id"]));
-        assert_eq!(client.get(&path).group(200), group);
-        assert_eq!(client.get(&path).headers["etag"], answer.headers["etag"]);
-        let count = if function == "create-group" { 2 } else { 1 };
-        assert_eq!(client.get("/v1/groups").ids().0.len(), count);
-    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod properties;
 mod purge_messages;
 mod readme;
 mod repeated_headers;
+mod retries;
 mod revoke_token;
 mod storm;
 mod template;

@@ -141,6 +141,7 @@ fn its_error_codes_are_those_of_the_code() {
         Error::IdempotencyKeyReused,
         Error::Internal("".into()),
         Error::Unavailable("".into()),
+        Error::OutcomeUnknown("".into()),
     ];
     let codes: BTreeSet<_> = all.iter().map(|error| error.code().to_owned()).collect();
     let openapi = openapi();

@@ -1,8 +1,19 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use local::Reply;
 use serde_json::{Value, json};
 
 use crate::{
+    faults::instance,
     issue_token::assert_refused,
-    support::{Client, new_account, now, stack, text},
+    support::{Client, endpoint, new_account, now, stack, text},
 };
 
 fn revoke(payload: Value) -> Result<Value, Value> {
@@ -138,4 +149,90 @@ fn a_payload_that_is_not_one_is_refused_and_changes_nothing() {
         assert_refused(revoke(payload), code, mentioned);
     }
     client.get("/v1/groups").page();
+}
+
+#[test]
+fn a_token_that_the_index_does_not_show_yet_is_revoked_too() {
+    let client = issue(&new_account(), "new");
+    let queries = AtomicUsize::new(0);
+    let proxy = endpoint("revoke-token", move |request| {
+        if request.operation == "Query" && queries.fetch_add(1, Ordering::SeqCst) == 0 {
+            let nothing = json!({ "Count": 0, "Items": [], "ScannedCount": 0 });
+            return Reply::Respond(200, nothing.to_string());
+        }
+        Reply::Pass
+    });
+    let payload = json!({ "account_id": client.account_id });
+    let result = instance("revoke-token", proxy.url()).invoke(&payload);
+    assert_eq!(result, revoked(1));
+    client
+        .get("/v1/groups")
+        .assert_error(401, "token_invalid", None);
+}
+
+#[test]
+fn a_token_that_is_revoked_or_expired_is_written_to_once() {
+    let account_id = new_account();
+    for _ in 0..10 {
+        issue(&account_id, "script");
+    }
+    // Tokens that an earlier version revoked, and one that DynamoDB has not deleted yet.
+    for (attribute, hash) in [
+        ("revoked_at", "1"),
+        ("revoked_at", "2"),
+        ("expires_at", "3"),
+    ] {
+        let item = json!({
+            "token_hash": { "S": format!("{account_id}-{hash}") }, "account_id": { "S": account_id },
+            "name": { "S": "script" }, "created_at": { "N": "1" }, attribute: { "N": "2" },
+        });
+        let put = json!({ "TableName": "TokensTable", "Item": item });
+        stack()
+            .dynamodb()
+            .call("PutItem", &put)
+            .expect("it is stored");
+    }
+    let writes = Arc::new(AtomicUsize::new(0));
+    let count = writes.clone();
+    let proxy = endpoint("revoke-token", move |request| {
+        if request.operation == "UpdateItem" {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        Reply::Pass
+    });
+    let mut instance = instance("revoke-token", proxy.url());
+    let payload = json!({ "account_id": account_id });
+    assert_eq!(
+        instance.invoke(&payload),
+        revoked(10),
+        "only the active ones count"
+    );
+    assert_eq!(writes.swap(0, Ordering::SeqCst), 13);
+    assert_eq!(instance.invoke(&payload), revoked(0));
+    assert_eq!(writes.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn revoking_more_tokens_than_fit_one_invocation_is_finished_by_the_next() {
+    let account_id = new_account();
+    let clients: Vec<_> = (0..100).map(|_| issue(&account_id, "script")).collect();
+    let proxy = endpoint("revoke-token", |request| {
+        if request.operation == "UpdateItem" {
+            thread::sleep(Duration::from_millis(200));
+        }
+        Reply::Pass
+    });
+    let mut instance = instance("revoke-token", proxy.url());
+    let payload = json!({ "account_id": account_id });
+    let cut_short = instance.invoke_within(&payload, Duration::from_secs(3));
+    assert_refused(cut_short, "outcome_unknown", "Invoke the function again");
+    let result = instance.invoke_within(&payload, Duration::from_secs(60));
+    let rest = result.expect("it succeeds")["revoked"].as_u64();
+    assert!(rest.is_some_and(|rest| 0 < rest && rest < 100), "{rest:?}");
+    for client in [&clients[0], &clients[99]] {
+        client
+            .get("/v1/groups")
+            .assert_error(401, "token_invalid", None);
+    }
+    assert_eq!(instance.invoke(&payload), revoked(0));
 }

@@ -61,13 +61,16 @@ pub fn endpoint(
     DynamoDbProxy::start(&stack().dynamodb_of(function), script).expect("a port")
 }
 
-/// Options for a stack of the binaries that Cargo built for this test.
+/// Options for a stack of the binaries that Cargo built for this test, whose purges wait for three seconds.
 pub fn options(name: &str) -> Options {
-    Options {
+    let mut options = Options {
         name: name.to_owned(),
         binaries: binaries(),
         ..Options::default()
-    }
+    };
+    let delay = ("PurgeDelaySeconds".to_owned(), "3".to_owned());
+    options.parameters.push(delay);
+    options
 }
 
 /// The directory of the functions' binaries.

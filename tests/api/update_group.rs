@@ -181,13 +181,17 @@ fn limits_hold_as_on_create() {
         .put(&path, &json!({ "archived_at": 253_402_300_799_i64 }))
         .group(200);
     // To JSON Schema, and so to OpenAPI, a number without a fraction is an integer.
-    let whole = client.send(
-        "PUT",
-        &path,
-        &[("content-type", "application/json")],
-        r#"{"archived_at": 1.0}"#,
-    );
-    assert_eq!(whole.group(200)["archived_at"], 1);
+    let put = |number: &str| {
+        let headers = [("content-type", "application/json")];
+        let body = format!(r#"{{"archived_at": {number}}}"#);
+        client.send("PUT", &path, &headers, body)
+    };
+    for (number, integer) in [("1.0", 1), ("70e-1", 7), ("0.0", 0)] {
+        assert_eq!(put(number).group(200)["archived_at"], integer, "{number}");
+    }
+    for number in ["1e-400", "253402300799.00000000001", "1e300"] {
+        put(number).assert_error(400, "invalid", Some("archived_at"));
+    }
     client
         .put(&path, &json!({ "archived_at": null }))
         .group(200);
