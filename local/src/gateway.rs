@@ -1,9 +1,10 @@
-//! API Gateway's HTTP API and Lambda's Invoke API on one port.
+//! API Gateway's HTTP API, Lambda's Invoke API and SQS's API on one port.
 
 mod cors;
 mod event;
 mod invoke_api;
 mod routes;
+mod sqs_api;
 
 use std::{
     io,
@@ -21,15 +22,17 @@ use hyper::{
     server::conn::http1,
 };
 use hyper_util::rt::TokioTimer;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     instance::MAX_PAYLOAD_BYTES,
     lambda::{Busy, Functions, Invoked},
-    lock, server,
+    lock,
+    queue::Queues,
+    server,
     stack::Options,
-    template::{Cors, EventSource, Template},
+    template::{self, Cors, EventSource, Template},
     terminal::{self, Line, error_message},
 };
 use routes::Routes;
@@ -47,6 +50,7 @@ type HttpResponse = Response<Full<Bytes>>;
 /// The gateway. What it serves can change while it runs.
 pub(crate) struct Gateway {
     api: Mutex<Arc<Api>>,
+    queues: Queues,
     port: u16,
     /// How long a client may take to send the headers of a request, and then its body.
     client_timeout: Duration,
@@ -59,6 +63,7 @@ pub(crate) struct Api {
     pub functions: Functions,
     pub event_sources: Vec<EventSource>,
     pub template: Template,
+    queues: Vec<template::Queue>,
     routes: Routes,
     cors: Option<Cors>,
 }
@@ -69,6 +74,7 @@ impl Api {
         Ok(Self {
             functions,
             event_sources: template.event_sources()?,
+            queues: template.queues()?,
             template,
             routes,
             cors,
@@ -86,8 +92,11 @@ struct Note {
 impl Gateway {
     pub(crate) fn new(api: Api, port: u16, options: &Options) -> Self {
         let (client_timeout, prints) = (options.client_timeout, options.prints);
+        let queues = Queues::default();
+        queues.define(&api.queues);
         Self {
             api: Mutex::new(Arc::new(api)),
+            queues,
             port,
             client_timeout,
             prints,
@@ -98,8 +107,23 @@ impl Gateway {
         lock(&self.api).clone()
     }
 
+    pub(crate) fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
+    /// Runs an operation of SQS's API.
+    ///
+    /// # Errors
+    /// Returns SQS's error: its type and its message.
+    pub(crate) fn sqs(&self, operation: &str, input: &Value) -> crate::Result<Value> {
+        let result = sqs_api::call(self, operation, input);
+        result.map_err(|(kind, message)| format!("{kind}: {message}"))
+    }
+
     /// Serves another API from now on, and returns the old one. Requests under way end with that.
+    /// The queues keep their messages.
     pub(crate) fn replace(&self, api: Api) -> Arc<Api> {
+        self.queues.define(&api.queues);
         std::mem::replace(&mut *lock(&self.api), Arc::new(api))
     }
 
@@ -134,10 +158,15 @@ impl Gateway {
             {
                 closing(StatusCode::BAD_REQUEST)
             }
-            Ok(Ok(body)) => match invoke_api::function_name(&head) {
-                Some(name) => invoke_api::invoke(&self.api().functions, &name, &head, body).await,
-                None => self.respond(&head, body, client).await,
-            },
+            Ok(Ok(body)) => {
+                if let Some(name) = invoke_api::function_name(&head) {
+                    invoke_api::invoke(&self.api().functions, &name, &head, body).await
+                } else if let Some(operation) = sqs_api::operation(&head) {
+                    sqs_api::respond(&self, operation, &head, body)
+                } else {
+                    self.respond(&head, body, client).await
+                }
+            }
         };
         if self.prints {
             let note = response

@@ -1,8 +1,8 @@
-//! API Gateway, Lambda and DynamoDB on this machine.
+//! API Gateway, Lambda, SQS and DynamoDB on this machine.
 //!
 //! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
-//! and one gateway that plays API Gateway and Lambda. `template.yaml` defines it: the tables,
-//! routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
+//! and one gateway that plays API Gateway, Lambda and SQS. `template.yaml` defines it: the tables,
+//! queues, routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
 //! is missing on the machine. [`ProcessReaper`] ends all child processes when this process ends, even
 //! after SIGKILL.
 
@@ -18,6 +18,7 @@ mod logs;
 pub mod meter;
 pub mod permissions;
 pub mod processes;
+mod queue;
 pub mod sample;
 mod serve;
 mod server;

@@ -196,8 +196,8 @@ impl Stack {
     }
 
     /// Reads the template again and replaces the functions by their binaries as they are now.
-    /// Requests under way end with the former ones. Returns a note if a table has changed, because
-    /// existing tables stay as they are.
+    /// Requests under way end with the former ones, and queues keep their messages. Returns a note if
+    /// a table has changed, because existing tables stay as they are.
     ///
     /// # Errors
     /// Returns an error, and goes on with what was served before, if the template cannot be read or
@@ -281,6 +281,14 @@ impl Stack {
         let invoked = block_on(found.invoke(payload.to_string().into(), QUEUE_TIMEOUT));
         let invoked = invoked.map_err(|Busy| error("TooManyRequestsException"))?;
         invoked.outcome.map(parsed).map_err(parsed)
+    }
+
+    /// Runs an operation of SQS's API, for example `SendMessage`, as a request to the stack's URL does.
+    ///
+    /// # Errors
+    /// Returns SQS's error, which starts with its type, for example `QueueDoesNotExist`.
+    pub fn sqs(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.gateway.sqs(operation, input)
     }
 
     /// Issues a token for an account, with the function that does.

@@ -75,6 +75,28 @@ pub struct Cors {
     pub(crate) max_age: String,
 }
 
+/// A queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// The logical id, which is the name on this machine.
+    pub name: String,
+    /// How long a message that is sent cannot be received.
+    pub delay: Duration,
+    /// How long a message that is received cannot be received again.
+    pub visibility_timeout: Duration,
+    /// What happens to a message that keeps coming back.
+    pub redrive: Option<Redrive>,
+}
+
+/// The redrive policy of a queue.
+#[derive(Clone, Debug)]
+pub struct Redrive {
+    /// The dead-letter queue, by its logical id.
+    pub queue: String,
+    /// How often a message is received before it moves to the dead-letter queue.
+    pub max_receive_count: u64,
+}
+
 /// An event source mapping from a table's stream to a function.
 #[derive(Clone, Debug)]
 pub struct EventSource {
@@ -259,6 +281,36 @@ impl Template {
         })
     }
 
+    /// The queues.
+    ///
+    /// # Errors
+    /// Returns an error if a queue is not a standard queue, if a number is out of AWS's range, or if a
+    /// redrive policy refers to something other than a queue.
+    pub fn queues(&self) -> Result<Vec<Queue>> {
+        self.read_all("AWS::SQS::Queue", |id, properties| {
+            if properties["FifoQueue"] == true {
+                return Err("FIFO queues are not supported".to_owned());
+            }
+            let policy = &properties["RedrivePolicy"];
+            let redrive = || {
+                let max_receive_count = self.number(policy, "maxReceiveCount", [1, 1_000])?;
+                Ok::<_, String>(Redrive {
+                    queue: self.queue(policy, "deadLetterTargetArn")?,
+                    max_receive_count: max_receive_count.unwrap_or(10),
+                })
+            };
+            // AWS's defaults: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+            let delay = self.number(properties, "DelaySeconds", [0, 900])?;
+            let visibility_timeout = self.number(properties, "VisibilityTimeout", [0, 43_200])?;
+            Ok(Queue {
+                name: id.to_owned(),
+                delay: Duration::from_secs(delay.unwrap_or(0)),
+                visibility_timeout: Duration::from_secs(visibility_timeout.unwrap_or(30)),
+                redrive: (!policy.is_null()).then(redrive).transpose()?,
+            })
+        })
+    }
+
     /// The event source mappings.
     ///
     /// # Errors
@@ -301,6 +353,23 @@ impl Template {
         self.resources("AWS::Lambda::EventSourceMapping")
             .map(mapping)
             .collect()
+    }
+
+    /// Reads all resources of a type. An error starts with the logical id.
+    fn read_all<T>(&self, kind: &str, read: impl Fn(&str, &Value) -> Result<T>) -> Result<Vec<T>> {
+        let resources = self.resources(kind);
+        resources
+            .map(|(id, properties)| read(id, properties).map_err(|error| format!("{id}: {error}")))
+            .collect()
+    }
+
+    /// The logical id of the queue whose ARN a property has.
+    fn queue(&self, properties: &Value, name: &str) -> Result<String> {
+        let arn = properties[name]["Fn::GetAtt"].as_str();
+        let id = arn.and_then(|arn| arn.strip_suffix(".Arn"));
+        let is_queue = |id: &&str| self.document["Resources"][*id]["Type"] == "AWS::SQS::Queue";
+        let id = id.filter(is_queue).map(str::to_owned);
+        id.ok_or_else(|| format!("{name} must be the ARN of a queue: !GetAtt QUEUE.Arn"))
     }
 
     /// The whole number that a property has, if there is one.

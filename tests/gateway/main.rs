@@ -9,6 +9,7 @@ mod requests;
 mod responses;
 mod routes;
 mod settings;
+mod sqs_api;
 
 use std::{
     path::{Path, PathBuf},
