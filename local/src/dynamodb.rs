@@ -221,12 +221,12 @@ impl DynamoDb {
     }
 
     /// Returns the records of a table's stream after those in `seen` (the last sequence number of
-    /// each shard), with the stream's ARN, by shard. New shards are read from the start.
+    /// each shard), by shard. New shards are read from the start.
     pub(crate) async fn stream_records(
         &self,
         table: &str,
         seen: &BTreeMap<String, Value>,
-    ) -> Result<(Value, Vec<(String, Vec<Value>)>)> {
+    ) -> Result<Vec<(String, Vec<Value>)>> {
         let call = |operation, input| async move {
             self.call_service("DynamoDBStreams_20120810", operation, &input)
                 .await
@@ -253,7 +253,7 @@ impl DynamoDb {
                 found.push((shard.to_owned(), records));
             }
         }
-        Ok((stream, found))
+        Ok(found)
     }
 
     /// Creates the tables of the template that do not exist yet, and returns their names.

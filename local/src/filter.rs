@@ -1,5 +1,5 @@
-//! The [filter patterns](https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html)
-//! of event source mappings.
+//! The [filter patterns](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-filtering.html)
+//! of pipes.
 
 use serde_json::Value;
 

@@ -32,7 +32,7 @@ use crate::{
     queue::Queues,
     server,
     stack::Options,
-    template::{self, Cors, EventSource, Template},
+    template::{self, Cors, EventSource, Pipe, Template},
     terminal::{self, Line, error_message},
 };
 use routes::Routes;
@@ -62,6 +62,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Api {
     pub functions: Functions,
     pub event_sources: Vec<EventSource>,
+    pub pipes: Vec<Pipe>,
     pub template: Template,
     queues: Vec<template::Queue>,
     routes: Routes,
@@ -74,6 +75,7 @@ impl Api {
         Ok(Self {
             functions,
             event_sources: template.event_sources()?,
+            pipes: template.pipes()?,
             queues: template.queues()?,
             template,
             routes,

@@ -90,6 +90,11 @@ impl Function {
         })
     }
 
+    /// How many instances the function may have at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.options.concurrency
+    }
+
     /// Starts an instance before the first invocation needs one.
     ///
     /// # Errors

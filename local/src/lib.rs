@@ -1,8 +1,8 @@
-//! API Gateway, Lambda, SQS and DynamoDB on this machine.
+//! API Gateway, Lambda, EventBridge Pipes, SQS and DynamoDB on this machine.
 //!
 //! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
 //! and one gateway that plays API Gateway, Lambda and SQS. `template.yaml` defines it: the tables,
-//! queues, routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
+//! queues, pipes, routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
 //! is missing on the machine. [`ProcessReaper`] ends all child processes when this process ends, even
 //! after SIGKILL.
 
@@ -17,6 +17,7 @@ mod lambda;
 mod logs;
 pub mod meter;
 pub mod permissions;
+mod pipe;
 pub mod processes;
 mod queue;
 pub mod sample;

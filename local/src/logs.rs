@@ -49,10 +49,6 @@ impl Log {
         file.map_err(|error| format!("cannot write {}: {error}", self.0.display()))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
     pub(crate) fn text(&self) -> String {
         fs::read_to_string(&self.0).unwrap_or_default()
     }

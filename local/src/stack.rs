@@ -20,7 +20,7 @@ use crate::{
     lambda::{self, Busy, Function, Functions, QUEUE_TIMEOUT},
     listen,
     logs::Logs,
-    runtime,
+    pipe, runtime,
     tools::{self, DynamoDbLocal},
 };
 
@@ -86,7 +86,7 @@ pub struct Stack {
     url: String,
     dynamodb: DynamoDb,
     gateway: Arc<Gateway>,
-    /// The servers and the event source mappings, which end with the stack.
+    /// The servers, the pipes and the event source mappings, which end with the stack.
     tasks: JoinSet<()>,
     dynamodb_process: Option<Child>,
     reaper: ProcessReaper,
@@ -147,8 +147,10 @@ impl Stack {
         if let Ok((listener, _)) = listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))) {
             tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
         }
-        let mapping = event_source_mapping::run(gateway.clone(), logs.clone());
-        tasks.spawn_on(mapping, runtime().handle());
+        let pipes = pipe::run(gateway.clone(), dynamodb.clone());
+        tasks.spawn_on(pipes, runtime().handle());
+        let mappings = event_source_mapping::run(gateway.clone());
+        tasks.spawn_on(mappings, runtime().handle());
         Ok(Self {
             url: format!("http://{address}"),
             options,

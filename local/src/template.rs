@@ -9,7 +9,7 @@ use std::{
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use crate::{Permission, Result, filter};
+use crate::{Permission, Result, filter, pipe};
 
 /// The SAM template.
 #[derive(Debug)]
@@ -75,6 +75,19 @@ pub struct Cors {
     pub(crate) max_age: String,
 }
 
+/// A pipe from a table's stream to a queue.
+#[derive(Clone, Debug)]
+pub struct Pipe {
+    /// The logical id.
+    pub id: String,
+    /// The table, by its logical id.
+    pub table: String,
+    /// The queue, by its logical id.
+    pub queue: String,
+    pub(crate) filters: Vec<Value>,
+    pub(crate) input_template: Option<String>,
+}
+
 /// A queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
@@ -97,20 +110,20 @@ pub struct Redrive {
     pub max_receive_count: u64,
 }
 
-/// An event source mapping from a table's stream to a function.
+/// An event source mapping from a queue to a function.
 #[derive(Clone, Debug)]
 pub struct EventSource {
-    /// The table, by its logical id.
-    pub table: String,
+    /// The logical id.
+    pub id: String,
+    /// The queue, by its logical id.
+    pub queue: String,
     /// The binary of the function.
     pub function: String,
     pub(crate) batch_size: usize,
-    /// How often a batch is tried again; `None` if there is no limit.
-    pub(crate) max_retries: Option<u64>,
-    pub(crate) bisects: bool,
-    pub(crate) filters: Vec<Value>,
-    /// The logical id of the queue that gets the batches that keep failing.
-    pub(crate) on_failure: Option<String>,
+    /// How many batches are processed at the same time; `None` if only the function limits that.
+    pub(crate) max_concurrency: Option<usize>,
+    /// Whether the function reports the messages that failed.
+    pub(crate) reports_failures: bool,
 }
 
 impl Template {
@@ -281,6 +294,46 @@ impl Template {
         })
     }
 
+    /// The pipes.
+    ///
+    /// # Errors
+    /// Returns an error if a pipe does not lead from a table's stream to a queue, if it has filters or
+    /// placeholders that are not supported here, or if a number is out of AWS's range.
+    pub fn pipes(&self) -> Result<Vec<Pipe>> {
+        self.read_all("AWS::Pipes::Pipe", |id, properties| {
+            let stream = properties["Source"]["Fn::GetAtt"].as_str();
+            let table = stream.and_then(|stream| stream.strip_suffix(".StreamArn"));
+            let table = table.ok_or("Source must be the stream of a table: !GetAtt TABLE.StreamArn")?;
+            let source = &properties["SourceParameters"];
+            // Without effect here, because a queue in memory takes any number of messages at once.
+            // SQS takes ten: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
+            self.number(&source["DynamoDBStreamParameters"], "BatchSize", [1, 10])?;
+            let filter = |filter: &Value| {
+                let pattern = serde_json::from_str(&text(&filter["Pattern"])).ok();
+                pattern.filter(filter::is_supported).ok_or_else(|| {
+                    format!("FilterCriteria: {filter} is not supported; use values, exists and prefix")
+                })
+            };
+            let template = &properties["TargetParameters"]["InputTemplate"];
+            let is_supported = |template: &str| pipe::fill(template, &Value::Null).is_some();
+            let input_template = template.as_str().filter(|template| is_supported(template));
+            if input_template.is_none() && !template.is_null() {
+                return Err(format!(
+                    "InputTemplate: {template} is not supported; use placeholders such as <$.dynamodb.Keys.id.S>"
+                ));
+            }
+            Ok(Pipe {
+                id: id.to_owned(),
+                table: table.to_owned(),
+                queue: self.queue(properties, "Target")?,
+                filters: items(&source["FilterCriteria"]["Filters"])
+                    .map(filter)
+                    .collect::<Result<_>>()?,
+                input_template: input_template.map(str::to_owned),
+            })
+        })
+    }
+
     /// The queues.
     ///
     /// # Errors
@@ -314,45 +367,32 @@ impl Template {
     /// The event source mappings.
     ///
     /// # Errors
-    /// Returns an error if a mapping refers to something other than a table's stream and a
-    /// function's alias, or has a filter with rules that are not supported here.
+    /// Returns an error if a mapping does not lead from a queue to a function's alias, if it has
+    /// filters, or if a number is out of AWS's range.
     pub fn event_sources(&self) -> Result<Vec<EventSource>> {
-        let mapping = |(id, properties): (&str, &Value)| {
-            let context = |name: &str| format!("{id}: {name} is not understood");
+        self.read_all("AWS::Lambda::EventSourceMapping", |id, properties| {
             let function = properties["FunctionName"]["Ref"].as_str();
+            let function = function.and_then(|alias| alias.strip_suffix(".Alias"));
             let function = function
-                .ok_or_else(|| context("FunctionName"))?
-                .trim_end_matches(".Alias");
-            let stream = properties["EventSourceArn"]["Fn::GetAtt"].as_str();
-            let table = stream.and_then(|stream| stream.strip_suffix(".StreamArn"));
-            let filter = |filter: &Value| {
-                let pattern = serde_json::from_str(&text(&filter["Pattern"])).ok();
-                pattern
-                    .filter(filter::is_supported)
-                    .ok_or_else(|| context("FilterCriteria"))
-            };
-            let destination = &properties["DestinationConfig"]["OnFailure"]["Destination"];
-            let queue = destination["Fn::GetAtt"]
-                .as_str()
-                .and_then(|arn| arn.strip_suffix(".Arn"));
-            // AWS's defaults: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-params.html
+                .ok_or("FunctionName must be the alias of a function: !Ref FUNCTION.Alias")?;
+            if !properties["FilterCriteria"].is_null() {
+                return Err("FilterCriteria is not supported; filter in the pipe".to_owned());
+            }
+            let scaling = &properties["ScalingConfig"];
+            let max_concurrency = self.number(scaling, "MaximumConcurrency", [2, 1_000])?;
+            // AWS's default and, without a batching window, its limit:
+            // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
+            let batch_size = self.number(properties, "BatchSize", [1, 10])?;
+            let mut response_types = items(&properties["FunctionResponseTypes"]);
             Ok(EventSource {
-                table: table.ok_or_else(|| context("EventSourceArn"))?.to_owned(),
+                id: id.to_owned(),
+                queue: self.queue(properties, "EventSourceArn")?,
                 function: self.binary(function)?,
-                batch_size: self
-                    .number(properties, "BatchSize", [1, 10_000])?
-                    .unwrap_or(100) as usize,
-                max_retries: properties["MaximumRetryAttempts"].as_u64(),
-                bisects: properties["BisectBatchOnFunctionError"] == true,
-                filters: items(&properties["FilterCriteria"]["Filters"])
-                    .map(filter)
-                    .collect::<Result<_>>()?,
-                on_failure: queue.map(str::to_owned),
+                batch_size: batch_size.unwrap_or(10) as usize,
+                max_concurrency: max_concurrency.map(|limit| limit as usize),
+                reports_failures: response_types.any(|kind| kind == "ReportBatchItemFailures"),
             })
-        };
-        self.resources("AWS::Lambda::EventSourceMapping")
-            .map(mapping)
-            .collect()
+        })
     }
 
     /// Reads all resources of a type. An error starts with the logical id.

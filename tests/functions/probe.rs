@@ -1,7 +1,7 @@
 //! A function for the tests of the gateway. It does what the event says: `{"do": "exit"}` in the
 //! payload, or in the header `x-do` of a request.
 
-use std::{fs::File, io::Write, time::Duration};
+use std::{fs::File, io::Write, path::Path, time::Duration};
 
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> 
                 .collect();
             return Ok(json!({ "statusCode": 200, "body": Value::Object(variables).to_string() }));
         }
-        _ if event["Records"].is_array() => return handle_batch(&event["Records"]),
+        _ if event["Records"].is_array() => return handle_batch(&event["Records"]).await,
         _ => {}
     }
     Ok(
@@ -48,32 +48,43 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> 
     )
 }
 
-/// Writes the ids of a batch's items as one line of the file `BATCHES`, and then does what the items
-/// say: an item with `fail` fails the batch, one with `report` is reported as failed.
-fn handle_batch(records: &Value) -> Result<Value, lambda_http::Error> {
+/// Writes the records of a batch as one line of the file `BATCHES`, and then does what the first
+/// message with an action says. An action with a number ends when the message has been received more
+/// often than that: `{"id": "a", "do": "fail 1"}` fails once.
+async fn handle_batch(records: &Value) -> Result<Value, lambda_http::Error> {
+    let batches = std::env::var("BATCHES")?;
+    let mut file = File::options().create(true).append(true).open(&batches)?;
+    // At once, because other instances write, too.
+    file.write_all(format!("{records}\n").as_bytes())?;
     let records = records.as_array().ok_or("no records")?;
-    let image = |record: &Value, name: &str| {
-        record["dynamodb"]["NewImage"][name]["S"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    let ids: Vec<_> = records
-        .iter()
-        .filter_map(|record| image(record, "id"))
-        .collect();
-    let mut file = File::options()
-        .create(true)
-        .append(true)
-        .open(std::env::var("BATCHES")?)?;
-    writeln!(file, "{}", ids.join(" "))?;
-    if records.iter().any(|record| image(record, "fail").is_some()) {
-        return Err("an item has `fail`".into());
+    let mut failures = Vec::new();
+    for record in records {
+        let body: Value = serde_json::from_str(record["body"].as_str().ok_or("no body")?)?;
+        let action = body["do"].as_str().unwrap_or_default();
+        let (action, last) = action.split_once(' ').unwrap_or((action, "1000"));
+        let count = record["attributes"]["ApproximateReceiveCount"].as_str();
+        if count.ok_or("no count")?.parse::<u32>()? > last.parse()? {
+            continue;
+        }
+        match action {
+            "fail" => return Err("a message says so".into()),
+            "exit" => std::process::exit(3),
+            // Until there is a file with the message's name.
+            "wait" => {
+                let name = body["id"].as_str().ok_or("no id")?;
+                while !Path::new(&format!("{batches}-{name}")).exists() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            "report" => failures.push(json!({ "itemIdentifier": record["messageId"] })),
+            "unknown" => failures.push(json!({ "itemIdentifier": "unknown" })),
+            "empty" => failures.push(json!({ "itemIdentifier": "" })),
+            "misname" => failures.push(json!({ "messageId": record["messageId"] })),
+            "malform" => return Ok(json!({ "batchItemFailures": "all" })),
+            "null" => return Ok(json!({ "batchItemFailures": null })),
+            "nothing" => return Ok(Value::Null),
+            _ => {}
+        }
     }
-    let reported = records
-        .iter()
-        .filter(|record| image(record, "report").is_some());
-    let failures: Vec<_> = reported
-        .map(|record| json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }))
-        .collect();
     Ok(json!({ "batchItemFailures": failures }))
 }

@@ -1,179 +1,213 @@
-//! The event source mapping: its batch size, filter, retries and destination are the template's.
+//! The event source mapping and its queues: batch size, concurrency, delay, partial batch responses
+//! and dead-letter queue are the template's.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use local::{Options, Stack};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::options;
+use crate::{
+    kill_instances,
+    messages::{MessageStack, id_of},
+};
 
-/// Starts a stack whose function writes its batches into a file of this name.
-fn start(name: &'static str) -> (Stack, PathBuf) {
-    let batches = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-batches"));
-    let _ = fs::remove_file(&batches);
-    let parameters = vec![("Batches".to_owned(), batches.display().to_string())];
-    let stack = Stack::start(Options {
-        parameters,
-        ..options(name)
-    });
-    (stack.expect("the stack starts"), batches)
+/// The stack of these tests. One test at a time uses it, so that a batch has messages of one test only.
+fn shared() -> MutexGuard<'static, MessageStack> {
+    static SHARED: OnceLock<Mutex<MessageStack>> = OnceLock::new();
+    let stack = SHARED.get_or_init(|| Mutex::new(MessageStack::start("event-source")));
+    stack.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes items, each with an id and maybe one more attribute, in one transaction, so that the stream
-/// has them at once.
-fn write(stack: &Stack, items: &[(&str, &str)]) {
-    let put = |(id, attribute): &(&str, &str)| {
-        let mut item = json!({ "id": { "S": id } });
-        if !attribute.is_empty() {
-            item[*attribute] = json!({ "S": "yes" });
-        }
-        json!({ "Put": { "TableName": "ItemsTable", "Item": item } })
-    };
-    let items: Vec<_> = items.iter().map(put).collect();
-    stack
-        .dynamodb()
-        .call("TransactWriteItems", &json!({ "TransactItems": items }))
-        .expect("they are written");
-}
+const EMPTY: [usize; 3] = [0, 0, 0];
 
-fn read_lines(file: &Path) -> Vec<String> {
-    fs::read_to_string(file)
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Waits until the file has a line that `is_wanted`, and returns all lines.
-fn wait_for_line(file: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !read_lines(file).iter().any(|line| is_wanted(line)) {
-        assert!(Instant::now() < deadline, "{:?}", read_lines(file));
-        thread::sleep(Duration::from_millis(20));
-    }
-    read_lines(file)
-}
-
-/// Writes one more item and waits until the function has it. The stream keeps its order, so the
-/// function then has had everything before it.
-fn finish(stack: &Stack, batches: &Path) -> Vec<String> {
-    write(stack, &[("last", "")]);
-    wait_for_line(batches, |line| line.split(' ').any(|id| id == "last"))
-}
-
-/// Returns how often the batches contain an id.
-fn count_of(lines: &[String], id: &str) -> usize {
-    lines
-        .iter()
-        .flat_map(|line| line.split(' '))
-        .filter(|found| *found == id)
-        .count()
-}
+/// The visibility timeout of the queue.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[test]
-fn records_that_match_the_filter_come_in_batches_of_at_most_the_batch_size() {
-    let (stack, batches) = start("batches");
-    write(
-        &stack,
-        &[
-            ("a", ""),
-            ("b", "skip"),
-            ("c", ""),
-            ("d", ""),
-            ("e", ""),
-            ("f", "skip"),
-            ("g", ""),
-        ],
-    );
-    // A change and a deletion are not INSERTs.
-    write(&stack, &[("a", "changed")]);
-    let key = json!({ "TableName": "ItemsTable", "Key": { "id": { "S": "a" } } });
-    stack
-        .dynamodb()
-        .call("DeleteItem", &key)
-        .expect("it is deleted");
-    let found = finish(&stack, &batches);
-    assert!(
-        found.iter().all(|line| line.split(' ').count() <= 3),
-        "{found:?}"
-    );
-    for (id, count) in [
-        ("a", 1),
-        ("b", 0),
-        ("c", 1),
-        ("d", 1),
-        ("e", 1),
-        ("f", 0),
-        ("g", 1),
+fn an_event_has_what_aws_documents() {
+    let stack = shared();
+    stack.send("ItemsQueue", "event", "");
+    let record = stack.wait_for("event", 1).remove(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    for name in ["SentTimestamp", "ApproximateFirstReceiveTimestamp"] {
+        let sent = record["attributes"][name].as_str().expect("a string");
+        let age = now.as_millis() - sent.parse::<u128>().expect("a number");
+        assert!(age < 60_000, "{record}");
+    }
+    assert_eq!(record["attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(record["body"], r#"{"do":"","id":"event"}"#);
+    for (name, wanted) in [
+        ("messageAttributes", json!({})),
+        ("md5OfBody", json!("13c7cc5629cdfd9800fae6f513224e04")),
+        ("eventSource", json!("aws:sqs")),
+        (
+            "eventSourceARN",
+            json!("arn:aws:sqs:us-east-1:000000000000:ItemsQueue"),
+        ),
+        ("awsRegion", json!("us-east-1")),
     ] {
-        assert_eq!(count_of(&found, id), count, "{id}: {found:?}");
+        assert_eq!(record[name], wanted, "{name}");
     }
-}
-
-#[test]
-fn a_batch_that_fails_is_split_and_what_keeps_failing_goes_to_the_destination() {
-    let (stack, batches) = start("failures");
-    write(&stack, &[("a", ""), ("bad", "fail"), ("c", "")]);
-    let queue = stack.logs().join("FailuresQueue.log");
-    wait_for_line(&queue, |_| true);
-    let found = finish(&stack, &batches);
-    let messages = read_lines(&queue);
-    // Once with the others, and then alone: the first attempt and two retries.
-    let alone = found.iter().filter(|line| *line == "bad").count();
-    assert_eq!(alone, 3, "{found:?}");
-    for id in ["a", "c", "last"] {
-        assert!(count_of(&found, id) >= 1, "{id}: {found:?}");
+    for name in ["messageId", "receiptHandle"] {
+        assert!(record[name].as_str().is_some_and(|id| !id.is_empty()));
     }
-    assert_eq!(messages.len(), 1);
-    let message: Value = serde_json::from_str(&messages[0]).expect("JSON");
-    assert_eq!(
-        message["requestContext"]["condition"],
-        "RetryAttemptsExhausted"
-    );
-    assert_eq!(message["requestContext"]["approximateInvokeCount"], 3);
-    let info = &message["DDBStreamBatchInfo"];
-    assert_eq!(info["batchSize"], 1);
-    let (stream, shard) = (info["streamArn"].as_str(), info["shardId"].as_str());
-    assert!(
-        stream.is_some_and(|arn| arn.contains("ItemsTable")) && shard.is_some(),
-        "{info}"
-    );
-    assert_eq!(info["startSequenceNumber"], info["endSequenceNumber"]);
+    stack.wait_for_counts("ItemsQueue", EMPTY);
 }
 
 #[test]
-fn records_before_a_reported_one_are_not_sent_again() {
-    let (stack, batches) = start("reports");
-    write(&stack, &[("a", ""), ("bad", "report")]);
-    let queue = stack.logs().join("FailuresQueue.log");
-    wait_for_line(&queue, |_| true);
-    let found = finish(&stack, &batches);
-    assert_eq!(count_of(&found, "a"), 1, "{found:?}");
-    assert!(count_of(&found, "bad") >= 3, "{found:?}");
-    assert_eq!(read_lines(&queue).len(), 1);
-}
-
-#[test]
-fn a_function_that_dies_gets_its_batch_again() {
-    let (stack, batches) = start("kills");
-    let ids: Vec<_> = (0..50).map(|id| id.to_string()).collect();
+fn batches_have_at_most_the_batch_size_and_as_many_as_allowed_run_at_once() {
+    let stack = shared();
+    for id in ["first", "second"] {
+        stack.send("ItemsQueue", id, "wait 1");
+        stack.wait_for(id, 1);
+    }
+    let ids: Vec<_> = (0..7).map(|id| format!("quick-{id}")).collect();
     for id in &ids {
-        write(&stack, &[(id, "")]);
-        for process in stack.process_ids("examples/probe") {
-            let _ = std::process::Command::new("kill")
-                .args(["-KILL", &process.to_string()])
-                .status();
+        stack.send("ItemsQueue", id, "");
+    }
+    // The function has an idle instance, but the mapping may not use it.
+    thread::sleep(Duration::from_millis(300));
+    assert!(ids.iter().all(|id| stack.records_of(id).is_empty()));
+    stack.release("first");
+    stack.release("second");
+    for id in &ids {
+        assert_eq!(stack.wait_for(id, 1).len(), 1, "{id}");
+    }
+    let sizes: BTreeSet<_> = stack.batches().iter().map(Vec::len).collect();
+    assert_eq!(sizes.last(), Some(&3), "{sizes:?}");
+    stack.wait_for_counts("ItemsQueue", EMPTY);
+}
+
+#[test]
+fn neither_a_slow_message_nor_one_that_keeps_failing_holds_up_others() {
+    let stack = shared();
+    let start = Instant::now();
+    stack.send("ItemsQueue", "slow", "wait 1");
+    stack.wait_for("slow", 1);
+    stack.send("ItemsQueue", "failing", "fail 2");
+    stack.wait_for("failing", 1);
+    stack.send("ItemsQueue", "swift", "");
+    stack.wait_for("swift", 1);
+    // The function's timeout ends the slow message after 3 seconds.
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(stack.records_of("failing").len() < 3);
+    stack.release("slow");
+    stack.wait_for_counts("ItemsQueue", EMPTY);
+}
+
+#[test]
+fn only_the_reported_messages_come_again_after_the_visibility_timeout() {
+    let stack = shared();
+    let start = Instant::now();
+    stack.write(&[("a", ""), ("reported", "report 1"), ("c", "")]);
+    let records = stack.wait_for("reported", 2);
+    assert!(start.elapsed() >= VISIBILITY_TIMEOUT);
+    stack.wait_for_counts("ItemsQueue", EMPTY);
+    for (id, count) in [("a", 1), ("reported", 2), ("c", 1)] {
+        assert_eq!(stack.records_of(id).len(), count, "{id}");
+    }
+    let [first, second] = [&records[0], &records[1]];
+    assert_eq!(first["messageId"], second["messageId"]);
+    assert_ne!(first["receiptHandle"], second["receiptHandle"]);
+    assert_eq!(second["attributes"]["ApproximateReceiveCount"], "2");
+}
+
+#[test]
+fn a_batch_that_fails_comes_again_as_a_whole() {
+    let stack = shared();
+    for action in ["fail", "exit", "unknown", "empty", "misname", "malform"] {
+        let (bad, good) = (format!("{action}-bad"), format!("{action}-good"));
+        stack.write(&[(&bad, &format!("{action} 1")), (&good, "")]);
+        stack.wait_for(&bad, 2);
+        stack.wait_for_counts("ItemsQueue", EMPTY);
+        for id in [bad, good] {
+            assert_eq!(stack.records_of(&id).len(), 2, "{id}");
         }
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let found = || read_lines(&batches);
-    while ids.iter().any(|id| count_of(&found(), id) == 0) {
-        assert!(Instant::now() < deadline, "{:?}", found());
-        thread::sleep(Duration::from_millis(50));
+}
+
+#[test]
+fn a_response_without_failures_deletes_the_batch() {
+    let stack = shared();
+    for action in ["null", "nothing"] {
+        stack.send("ItemsQueue", action, action);
+        stack.wait_for(action, 1);
+        stack.wait_for_counts("ItemsQueue", EMPTY);
+        assert_eq!(stack.records_of(action).len(), 1, "{action}");
     }
+}
+
+#[test]
+fn a_function_that_is_killed_gets_its_batch_again() {
+    let stack = shared();
+    stack.send("ItemsQueue", "killed", "wait 1");
+    stack.wait_for("killed", 1);
+    kill_instances(&stack.stack);
+    assert_eq!(stack.wait_for("killed", 2).len(), 2);
+    stack.wait_for_counts("ItemsQueue", EMPTY);
+}
+
+#[test]
+fn a_delayed_message_is_not_delivered_before_its_time() {
+    let stack = shared();
+    let start = Instant::now();
+    // Its mapping does not ask for reports, so the message is deleted in spite of one.
+    stack.send("DelayedQueue", "late", "report");
+    assert_eq!(stack.counts("DelayedQueue"), [0, 1, 0]);
+    stack.wait_for("late", 1);
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    stack.wait_for_counts("DelayedQueue", EMPTY);
+    assert_eq!(stack.records_of("late").len(), 1);
+}
+
+#[test]
+fn a_message_that_keeps_failing_moves_to_the_dead_letter_queue_and_a_task_moves_it_back() {
+    let stack = shared();
+    stack.send("ItemsQueue", "dead", "report");
+    stack.wait_for_counts("FailuresQueue", [1, 0, 0]);
+    let records = stack.records_of("dead");
+    assert_eq!(records.len(), 3);
+    let input = json!({ "VisibilityTimeout": 0, "MessageSystemAttributeNames": ["All"] });
+    let output = stack.sqs("ReceiveMessage", "FailuresQueue", input);
+    let message = &output["Messages"][0];
+    assert_eq!(message["Body"], records[0]["body"]);
+    assert_eq!(message["MessageId"], records[0]["messageId"]);
+    assert_eq!(message["Attributes"]["ApproximateReceiveCount"], "4");
+
+    let source = "arn:aws:sqs:us-east-1:000000000000:FailuresQueue";
+    let task = json!({ "SourceArn": source });
+    let output = stack.stack.sqs("StartMessageMoveTask", &task);
+    assert!(output.expect("it starts")["TaskHandle"].is_string());
+    assert_eq!(stack.counts("FailuresQueue"), EMPTY);
+    let again = stack.wait_for("dead", 4).remove(3);
+    assert_eq!(again["attributes"]["ApproximateReceiveCount"], "1");
+    assert_ne!(again["messageId"], records[0]["messageId"]);
+    // It would fail again and again.
+    let handle = json!({ "ReceiptHandle": again["receiptHandle"] });
+    stack.sqs("DeleteMessage", "ItemsQueue", handle);
+    stack.wait_for_counts("ItemsQueue", EMPTY);
+}
+
+#[test]
+fn a_message_that_was_sent_to_the_dead_letter_queue_moves_only_to_a_given_queue() {
+    let stack = shared();
+    stack.send("FailuresQueue", "sent", "");
+    let arn = |queue: &str| format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+    let start = |mut task: serde_json::Value| {
+        task["SourceArn"] = json!(arn("FailuresQueue"));
+        let output = stack.stack.sqs("StartMessageMoveTask", &task);
+        output.expect("it starts");
+    };
+    start(json!({}));
+    assert_eq!(stack.counts("FailuresQueue"), [1, 0, 0]);
+    start(json!({ "DestinationArn": arn("ItemsQueue") }));
+    assert_eq!(stack.counts("FailuresQueue"), EMPTY);
+    assert_eq!(id_of(&stack.wait_for("sent", 1)[0]), "sent");
+    stack.wait_for_counts("ItemsQueue", EMPTY);
 }

@@ -1,10 +1,12 @@
-//! The gateway of `local` against what AWS documents of API Gateway's HTTP APIs and of Lambda. Its
+//! `local` against what AWS documents of API Gateway's HTTP APIs, Lambda, SQS and Pipes. Its
 //! function is tests/functions/probe.rs, its API template.yaml beside this file.
 
 mod event_source;
 mod http;
 mod invocations;
 mod limits;
+mod messages;
+mod pipe;
 mod requests;
 mod responses;
 mod routes;

@@ -137,7 +137,32 @@ fn numbers_out_of_range_are_refused() {
         (
             "BatchSize: 3",
             "BatchSize: 0",
-            "BatchSize: 0 is not allowed; it must be 1 to 10000",
+            "ItemsEventSource: BatchSize: 0 is not allowed; it must be 1 to 10",
+        ),
+        (
+            "BatchSize: 10",
+            "BatchSize: 11",
+            "ItemsPipe: BatchSize: 11 is not allowed; it must be 1 to 10",
+        ),
+        (
+            "MaximumConcurrency: 2",
+            "MaximumConcurrency: 1",
+            "ItemsEventSource: MaximumConcurrency: 1 is",
+        ),
+        (
+            "DelaySeconds: 2",
+            "DelaySeconds: 901",
+            "DelayedQueue: DelaySeconds: 901 is not allowed; it must be 0 to 900",
+        ),
+        (
+            "VisibilityTimeout: 1",
+            "VisibilityTimeout: 43201",
+            "ItemsQueue: VisibilityTimeout: 43201 is",
+        ),
+        (
+            "maxReceiveCount: 3",
+            "maxReceiveCount: 1001",
+            "ItemsQueue: maxReceiveCount: 1001 is",
         ),
         ("Timeout: 3", "Timeout: -5", "Timeout: -5"),
         ("Timeout: 3", "Timeout: abc", "Timeout: \"abc\""),
@@ -149,14 +174,78 @@ fn numbers_out_of_range_are_refused() {
         ),
     ] {
         assert!(template.contains(good));
-        fs::write(&path, template.replace(good, bad)).expect("a file");
-        let template = Template::read(&path, &[]).expect("it is YAML");
-        let error = template
-            .functions()
-            .err()
-            .or(template.event_sources().err())
-            .expect(bad);
+        fs::write(&path, template.replacen(good, bad, 1)).expect("a file");
+        let error = first_error(&path).expect(bad);
         assert!(error.contains(wanted), "{error}");
+    }
+}
+
+fn first_error(template: &Path) -> Option<String> {
+    let template = Template::read(template, &[]).expect("it is YAML");
+    let functions = template.functions().err();
+    functions
+        .or(template.pipes().err())
+        .or(template.queues().err())
+        .or(template.event_sources().err())
+}
+
+#[test]
+fn pipes_queues_and_mappings_that_cannot_be_played_are_refused() {
+    let template = fs::read_to_string(options("").template).expect("the template");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused.yaml");
+    fs::write(&path, &template).expect("a file");
+    assert_eq!(first_error(&path), None);
+    for (good, bad, wanted) in [
+        (
+            "Source: !GetAtt ItemsTable.StreamArn",
+            "Source: !GetAtt DelayedQueue.Arn",
+            "ItemsPipe: Source must be the stream of a table",
+        ),
+        (
+            "Target: !GetAtt ItemsQueue.Arn",
+            "Target: !GetAtt ProbeFunction.Arn",
+            "ItemsPipe: Target must be the ARN of a queue",
+        ),
+        (
+            "[{\"exists\": false}]",
+            "[{\"numeric\": [\">\", 1]}]",
+            "ItemsPipe: FilterCriteria",
+        ),
+        (
+            "<$.dynamodb.NewImage.id.S>",
+            "<aws.pipes.event>",
+            "ItemsPipe: InputTemplate",
+        ),
+        (
+            "EventSourceArn: !GetAtt ItemsQueue.Arn",
+            "EventSourceArn: !GetAtt ItemsTable.StreamArn",
+            "ItemsEventSource: EventSourceArn must be the ARN of a queue",
+        ),
+        (
+            "FunctionName: !Ref ProbeFunction.Alias",
+            "FunctionName: probe",
+            "ItemsEventSource: FunctionName",
+        ),
+        (
+            "ScalingConfig: {MaximumConcurrency: 2}",
+            "FilterCriteria: {Filters: []}",
+            "ItemsEventSource: FilterCriteria",
+        ),
+        (
+            "deadLetterTargetArn: !GetAtt FailuresQueue.Arn",
+            "deadLetterTargetArn: !GetAtt NoQueue.Arn",
+            "ItemsQueue: deadLetterTargetArn must be the ARN of a queue",
+        ),
+        (
+            "{DelaySeconds: 2}",
+            "{FifoQueue: true}",
+            "DelayedQueue: FIFO",
+        ),
+    ] {
+        assert!(template.contains(good), "{good}");
+        fs::write(&path, template.replacen(good, bad, 1)).expect("a file");
+        let error = first_error(&path).expect(bad);
+        assert!(error.starts_with(wanted), "{error}");
     }
 }
 
