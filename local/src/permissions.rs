@@ -15,13 +15,12 @@ use crate::{
 };
 
 /// An [action of DynamoDB](https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html)
-/// on a table, an index or a stream.
+/// on a table or an index.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Permission {
     /// The action, for example `dynamodb:GetItem`.
     pub action: String,
-    /// The logical id of a table; for an index `GroupsTable/index/by-state`; for a stream
-    /// `GroupsTable/stream`.
+    /// The logical id of a table; for an index `GroupsTable/index/by-state`.
     pub resource: String,
 }
 
@@ -52,9 +51,6 @@ impl Permission {
                 .flat_map(members)
                 .map(|(kind, part)| Self::new(&format!("{kind}Item"), &table(part)))
                 .collect(),
-            operation @ ("DescribeStream" | "GetRecords" | "GetShardIterator" | "ListStreams") => {
-                vec![Self::new(operation, &stream(input))]
-            }
             operation => {
                 let index = input["IndexName"]
                     .as_str()
@@ -71,7 +67,7 @@ impl Permission {
     ///
     /// # Errors
     /// Returns an error if a statement is anything but a list of actions without wildcards, on
-    /// tables, indexes and streams of the template.
+    /// tables and indexes of the template.
     pub(crate) fn of_policies(policies: &Value) -> Result<BTreeSet<Self>> {
         let mut allowed = BTreeSet::new();
         for policy in items(policies) {
@@ -140,35 +136,15 @@ pub(crate) fn policy_proxy(
     })
 }
 
-/// The stream that a request is about, as [`Permission::resource`] writes it. A stream's ARN
-/// contains its table's, and an iterator of DynamoDB Local contains the stream's ARN.
-fn stream(input: &Value) -> String {
-    let arns = ["StreamArn", "ShardIterator"].map(|member| text(&input[member]));
-    let of_arn = arns
-        .iter()
-        .find_map(|arn| arn.split_once(":table/")?.1.split('/').next());
-    format!(
-        "{}/stream",
-        of_arn.map_or_else(|| text(&input["TableName"]), str::to_owned)
-    )
-}
-
 /// The resource that an ARN derived from a table's ARN refers to.
 fn resource_name(arn: &Value) -> Option<String> {
     if let Some(attribute) = arn["Fn::GetAtt"].as_str() {
-        return match attribute.split_once('.')? {
-            (table, "Arn") => Some(table.to_owned()),
-            (table, "StreamArn") => Some(format!("{table}/stream")),
-            _ => None,
-        };
+        return attribute.strip_suffix(".Arn").map(str::to_owned);
     }
     let (table, part) = arn["Fn::Sub"]
         .as_str()?
         .strip_prefix("${")?
         .split_once(".Arn}/")?;
-    if part == "stream/*" {
-        return Some(format!("{table}/stream"));
-    }
     let index = part
         .strip_prefix("index/")
         .filter(|index| !index.contains(['*', '$']))?;
