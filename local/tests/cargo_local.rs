@@ -450,14 +450,32 @@ fn a_change_of_the_template_is_reloaded_and_reported() {
     );
 }
 
+/// The directory of cargo-lambda and the AWS CLI.
+fn clients() -> PathBuf {
+    let requirements = include_str!("requirements.txt");
+    local::tools::python_packages("clients", requirements).expect("they are fetched")
+}
+
+/// The AWS CLI, whose requests go to a server.
+fn aws(server: &Server, arguments: &[&str]) -> Command {
+    let clients = clients();
+    let mut command = Command::new(clients.join("bin/python"));
+    command
+        .arg(clients.join("bin/aws"))
+        .args(arguments)
+        .args(["--region", "us-east-1", "--endpoint-url"])
+        .arg(format!("http://127.0.0.1:{}", server.port))
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local");
+    command
+}
+
 #[test]
 fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
     let server = Server::start(&[]);
-    let requirements = include_str!("requirements.txt");
-    let tools = local::tools::python_packages("clients", requirements).expect("they are fetched");
     let payload = r#"{"account_id":"acme","name":"laptop"}"#;
     // cargo-lambda connects to the IPv6 loopback.
-    let output = Command::new(tools.join("bin/cargo-lambda"))
+    let output = Command::new(clients().join("bin/cargo-lambda"))
         .args([
             "lambda",
             "invoke",
@@ -478,27 +496,9 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
 
     let file = empty_dir("aws").join("output.json");
     let invoke = |function: &str, payload: &str| {
-        let output = Command::new(tools.join("bin/python"))
-            .args([
-                tools.join("bin/aws").to_str().expect("UTF-8"),
-                "lambda",
-                "invoke",
-            ])
-            .args([
-                "--endpoint-url",
-                &format!("http://127.0.0.1:{}", server.port),
-            ])
-            .args([
-                "--region",
-                "us-east-1",
-                "--function-name",
-                function,
-                "--payload",
-                payload,
-            ])
+        let output = aws(&server, &["lambda", "invoke"])
+            .args(["--function-name", function, "--payload", payload])
             .arg(&file)
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
             .output()
             .expect("aws runs");
         (
@@ -518,6 +518,55 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
     let (error, _) = invoke("no-such-function", "{}");
     assert!(
         error.contains("ResourceNotFoundException") && error.contains("no-such-function"),
+        "{error}"
+    );
+}
+
+#[test]
+fn queues_can_be_used_with_the_aws_cli() {
+    // So long that the messages in the queue stay there.
+    let server = Server::start(&["--parameter", "PurgeDelaySeconds=900"]);
+    let sqs = |arguments: &[&str]| {
+        let output = run(&mut aws(&server, &[&["sqs"], arguments].concat()));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let failures = sqs(&["get-queue-url", "--queue-name", "PurgeFailuresQueue"]);
+    let failures = failures.split('"').nth(3).expect("a URL").to_owned();
+    let body = r#"{"conversation_id":"c"}"#;
+    let of_failures = ["--queue-url", &failures];
+    let sent = sqs(&[&["send-message", "--message-body", body], &of_failures[..]].concat());
+    assert!(sent.contains(r#""MessageId": ""#), "{sent}");
+    let received = sqs(&[&["receive-message"], &of_failures[..]].concat());
+    assert!(
+        received.contains(r#"{\"conversation_id\":\"c\"}"#),
+        "{received}"
+    );
+    let attributes = |url: &str| {
+        let names = ["--attribute-names", "All", "--queue-url", url];
+        sqs(&[&["get-queue-attributes"], &names[..]].concat())
+    };
+    let found = attributes(&failures);
+    assert!(
+        found.contains(r#""ApproximateNumberOfMessagesNotVisible": "1""#),
+        "{found}"
+    );
+    let arn = |queue: &str| format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+    let started = sqs(&[
+        "start-message-move-task",
+        "--source-arn",
+        &arn("PurgeFailuresQueue"),
+        "--destination-arn",
+        &arn("PurgeQueue"),
+    ]);
+    assert!(started.contains(r#""TaskHandle": ""#), "{started}");
+    let found = attributes(&failures.replace("PurgeFailuresQueue", "PurgeQueue"));
+    assert!(
+        found.contains(r#""ApproximateNumberOfMessagesDelayed": "1""#),
+        "{found}"
+    );
+    let error = sqs(&["receive-message", "--queue-url", &format!("{failures}2")]);
+    assert!(
+        error.contains("QueueDoesNotExist") && error.contains("PurgeQueue"),
         "{error}"
     );
 }
