@@ -206,7 +206,10 @@ impl Attempts {
         let left = self.deadline.saturating_duration_since(begun);
         let sent = timeout(left.min(ATTEMPT_TIMEOUT), request).await;
         note(|observed| observed.dynamodb.push(begun.elapsed()));
-        sent.unwrap_or_else(|elapsed| Err(SdkError::timeout_error(elapsed)))
+        match sent {
+            Ok(result) => result,
+            Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+        }
     }
 
     /// Waits before the next attempt.
