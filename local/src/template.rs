@@ -182,14 +182,15 @@ impl Template {
             }
         }
         if definition["Type"] == "Number" {
-            let minimum = definition["MinValue"].as_f64().unwrap_or(f64::MIN);
-            if !value
-                .parse()
-                .is_ok_and(|number: f64| number.is_finite() && number >= minimum)
-            {
-                return Err(context(format!(
-                    "the value must be a number of at least {minimum}"
-                )));
+            let limit = |name: &str, default| definition[name].as_f64().unwrap_or(default);
+            let (minimum, maximum) = (limit("MinValue", f64::MIN), limit("MaxValue", f64::MAX));
+            let is_allowed = |number: f64| (minimum..=maximum).contains(&number);
+            if !value.parse().is_ok_and(is_allowed) {
+                let end = match definition["MaxValue"].as_f64() {
+                    Some(maximum) => format!("from {minimum} to {maximum}"),
+                    None => format!("of at least {minimum}"),
+                };
+                return Err(context(format!("the value must be a number {end}")));
             }
         }
         self.parameters.insert(name.to_owned(), json!(value));

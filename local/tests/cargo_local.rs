@@ -7,7 +7,10 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
-    sync::{PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -53,9 +56,17 @@ fn assert_refused_in_one_line(output: &Output, wanted: &[&str]) {
     );
 }
 
+/// Returns a port that nothing listens on. It is below the range from which the system assigns ports, so no other
+/// program gets it meanwhile.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 50).expect("it fits") * 200;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 200;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// An empty directory of this name.
@@ -100,14 +111,15 @@ impl Server {
             .spawn()
             .expect("it runs");
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let errors = BufReader::new(process.stderr.take().expect("a pipe"));
+        let mut errors = BufReader::new(process.stderr.take().expect("a pipe"));
         let mut greeting: Vec<String> = Vec::new();
         while greeting.last().is_none_or(|line| !line.starts_with("  -H")) {
             let mut line = String::new();
-            assert!(
-                output.read_line(&mut line).expect("UTF-8") > 0,
-                "it ended: {greeting:?}"
-            );
+            if output.read_line(&mut line).expect("UTF-8") == 0 {
+                let mut cause = String::new();
+                errors.read_to_string(&mut cause).expect("UTF-8");
+                panic!("it ended: {greeting:?} {cause}");
+            }
             // With --json, the functions' lines come before.
             if !greeting.is_empty() || line.starts_with("The groups API") {
                 greeting.push(line.trim_end().to_owned());
@@ -525,7 +537,7 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
 #[test]
 fn queues_can_be_used_with_the_aws_cli() {
     // So long that the messages in the queue stay there.
-    let server = Server::start(&["--parameter", "PurgeDelaySeconds=900"]);
+    let server = Server::start(&["--parameter", "PurgeDelaySeconds=45"]);
     let sqs = |arguments: &[&str]| {
         let output = run(&mut aws(&server, &[&["sqs"], arguments].concat()));
         text(&output.stdout) + &text(&output.stderr)
@@ -569,6 +581,48 @@ fn queues_can_be_used_with_the_aws_cli() {
         error.contains("QueueDoesNotExist") && error.contains("PurgeQueue"),
         "{error}"
     );
+}
+
+#[test]
+fn the_runbooks_commands_for_queues_work_as_pasted() {
+    let server = Server::start(&["--parameter", "PurgeDelaySeconds=45"]);
+    let runbook = std::fs::read_to_string(local::tools::workspace().join("docs/operations.md"));
+    let runbook = runbook.expect("the runbook");
+    let (_, section) = runbook
+        .split_once("## Replay purges that failed")
+        .expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("a section after it");
+    let blocks: Vec<_> = section.split("```bash\n").skip(1).collect();
+    let [look, replay, send] = blocks[..] else {
+        panic!("three commands: {blocks:?}");
+    };
+    let url = |queue: &str| format!("http://127.0.0.1:{}/000000000000/{queue}", server.port);
+    let run_block = |block: &str| {
+        let (commands, _) = block.split_once("```").expect("an end");
+        let commands = commands
+            .replace("PURGE_FAILURES_QUEUE", &url("PurgeFailuresQueue"))
+            .replace("PURGE_QUEUE", &url("PurgeQueue"));
+        // What the runbook says to add on this machine.
+        let aws = "aws() { \"$CLIENTS/python\" \"$CLIENTS/aws\" \"$@\" --region us-east-1 --endpoint-url \"$ENDPOINT\"; }";
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &format!("{aws}\n{commands}")])
+            .env("CLIENTS", clients().join("bin"))
+            .env("ENDPOINT", format!("http://127.0.0.1:{}", server.port))
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local");
+        let output = run(&mut sh);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(run_block(send).contains("MessageId"));
+    let failed = send.replace("PURGE_QUEUE", "PURGE_FAILURES_QUEUE");
+    assert!(run_block(&failed).contains("MessageId"));
+    let found = run_block(look);
+    assert!(
+        found.contains(r#"{\"conversation_id\": \"ID\"}"#),
+        "{found}"
+    );
+    assert!(run_block(replay).contains("TaskHandle"));
 }
 
 #[test]

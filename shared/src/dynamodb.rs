@@ -35,8 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// a database in trouble is not flooded with retries.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// How often a request is tried that conflicts with a transaction. Each conflict means that another
-/// transaction is making progress, so the next attempt is likely to succeed.
+/// How often a request is tried that conflicts with a transaction. These attempts do not count as failures: each
+/// conflict means that another transaction makes progress, so the next attempt is likely to succeed.
 const MAX_CONFLICTS: u32 = 8;
 
 /// The longest wait before the second attempt. It doubles with each further one; after conflicts, it grows evenly.
@@ -117,13 +117,7 @@ pub(crate) fn variable(
 pub(crate) async fn read<T, E: ServiceError>(
     request: impl AsyncFn() -> Result<T, SdkError<E>>,
 ) -> Result<T> {
-    let mut attempts = Attempts::to_read();
-    loop {
-        match attempts.send(request()).await {
-            Ok(output) => return Ok(output),
-            Err(error) => attempts.retry(error).await?,
-        }
-    }
+    Attempts::for_read().run(request).await
 }
 
 /// An error of one of DynamoDB's operations.
@@ -136,10 +130,11 @@ impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> ServiceError fo
 
 /// The attempts of one request: how many there may be, for how long, and whether one of them may have
 /// changed something although it failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Attempts {
     deadline: Instant,
     max_failures: u32,
+    max_conflicts: u32,
     failures: u32,
     conflicts: u32,
     writes: bool,
@@ -151,7 +146,8 @@ pub(crate) struct Attempts {
 pub(crate) enum Failure {
     /// DynamoDB did not carry it out, because it throttles.
     Throttled,
-    /// DynamoDB did not carry it out, because of a transaction on the same item.
+    /// DynamoDB did not carry it out, because a transaction on the same item, or an earlier attempt of the same
+    /// transaction, is still running.
     Conflict,
     /// It did not reach DynamoDB.
     NotSent,
@@ -163,10 +159,11 @@ pub(crate) enum Failure {
 
 impl Attempts {
     /// The attempts of a request that reads.
-    pub(crate) fn to_read() -> Self {
+    pub(crate) fn for_read() -> Self {
         Self {
             deadline: Instant::now() + OPERATION_TIMEOUT,
             max_failures: MAX_ATTEMPTS,
+            max_conflicts: MAX_CONFLICTS,
             failures: 0,
             conflicts: 0,
             writes: false,
@@ -175,20 +172,29 @@ impl Attempts {
     }
 
     /// The attempts of a request that writes.
-    pub(crate) fn to_write() -> Self {
+    pub(crate) fn for_write() -> Self {
         Self {
             writes: true,
-            ..Self::to_read()
+            ..Self::for_read()
         }
     }
 
-    /// Attempts without a limit but the deadline, for work that nobody waits for. Its requests can be repeated
-    /// without harm, whatever the failed ones did.
+    /// The attempts of a request that is repeated until the deadline, without another limit.
     pub(crate) fn until(deadline: Instant) -> Self {
         Self {
             deadline,
             max_failures: u32::MAX,
-            ..Self::to_read()
+            max_conflicts: u32::MAX,
+            ..Self::for_write()
+        }
+    }
+
+    /// The attempts of a second request, which finds out what the first one has done. They are what is left of the
+    /// first one's, but one at least.
+    pub(crate) fn to_confirm(&self) -> Self {
+        Self {
+            failures: self.failures.min(self.max_failures - 1),
+            ..self.clone()
         }
     }
 
@@ -212,6 +218,22 @@ impl Attempts {
         }
     }
 
+    /// Makes attempts until one succeeds.
+    ///
+    /// # Errors
+    /// Returns the same as [`Attempts::retry`].
+    pub(crate) async fn run<T, E: ServiceError>(
+        &mut self,
+        request: impl AsyncFn() -> Result<T, SdkError<E>>,
+    ) -> Result<T> {
+        loop {
+            match self.send(request()).await {
+                Ok(output) => return Ok(output),
+                Err(error) => self.retry(error).await?,
+            }
+        }
+    }
+
     /// Waits before the next attempt.
     ///
     /// # Errors
@@ -220,14 +242,14 @@ impl Attempts {
     /// throttles, fails or cannot be reached.
     pub(crate) async fn retry<E: ServiceError>(&mut self, error: SdkError<E>) -> Result<()> {
         let failure = Failure::of(&error);
-        self.retry_after(failure, error).await
+        self.retry_failure(failure, error).await
     }
 
     /// The same as [`Attempts::retry`] for an error whose meaning is known.
     ///
     /// # Errors
     /// Returns the same as [`Attempts::retry`].
-    pub(crate) async fn retry_after(
+    pub(crate) async fn retry_failure(
         &mut self,
         failure: Failure,
         cause: impl Into<Cause>,
@@ -237,8 +259,9 @@ impl Attempts {
         let (is_last, longest_wait) = match failure {
             Failure::Rejected => return Err(self.give_up(failure, cause)),
             Failure::Conflict => {
-                self.conflicts += 1;
-                (self.conflicts == MAX_CONFLICTS, BACKOFF * self.conflicts)
+                self.conflicts = self.conflicts.saturating_add(1);
+                let factor = self.conflicts.min(100);
+                (self.conflicts == self.max_conflicts, BACKOFF * factor)
             }
             _ => {
                 self.failures = self.failures.saturating_add(1);
@@ -321,7 +344,6 @@ pub(crate) fn is_throttling(code: &str) -> bool {
         "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
-        "SlowDown",
         "ThrottlingError",
         "ThrottlingException",
     ]

@@ -117,7 +117,7 @@ pub enum Error {
 
     /// The database did not confirm a write, which may or may not have been carried out.
     #[error(
-        "The database did not confirm the change, which may or may not have been made. Repeat a create with its Idempotency-Key; otherwise read the group first."
+        "The database did not confirm the change, which may or may not have been made. Repeat a create with its Idempotency-Key; otherwise read the group or the list first."
     )]
     OutcomeUnknown(#[source] Cause),
 }

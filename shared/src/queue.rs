@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Instant};
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 
@@ -65,26 +65,28 @@ where
         let handle = async |message: Message| {
             let handled = async { handler(message.parse()?, deadline).await };
             let result = handled.await;
-            (message.message_id, result)
+            (message, result)
         };
-        let all = stream::iter(payload.messages)
-            .map(handle)
-            .buffer_unordered(usize::MAX)
-            .collect::<Vec<_>>();
+        let all = join_all(payload.messages.into_iter().map(handle));
         let (results, observed) = observe(all).await;
         let mut first_error = None;
         let mut batch_item_failures = Vec::new();
-        for (message_id, result) in results {
-            if !matches!(result, Ok(Progress::Done)) {
-                batch_item_failures.push(Failed {
-                    item_identifier: message_id.clone(),
-                });
+        for (Message { message_id, body }, result) in results {
+            if matches!(result, Ok(Progress::Done)) {
+                continue;
             }
             if let Err(error) = result {
                 let cause = telemetry::chain(&error);
-                tracing::warn!(message_id, cause, "the queue delivers the message again");
+                let body: String = body.chars().take(100).collect();
+                tracing::warn!(
+                    body,
+                    cause,
+                    "failed, so the queue delivers the message again"
+                );
                 first_error.get_or_insert(error);
             }
+            let item_identifier = message_id;
+            batch_item_failures.push(Failed { item_identifier });
         }
         invocation.end(None, first_error.as_ref(), &observed);
         Ok::<_, Infallible>(Report {

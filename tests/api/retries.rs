@@ -6,8 +6,9 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -140,7 +141,7 @@ fn assert_unknown(answer: &Answer) {
 }
 
 #[test]
-fn a_create_that_is_repeated_does_not_undo_a_rename() {
+fn a_create_whose_response_is_lost_does_not_undo_a_rename() {
     for reply in losses() {
         let client = Arc::new(Client::new());
         let other = client.clone();
@@ -168,7 +169,7 @@ fn a_create_that_is_repeated_does_not_undo_a_rename() {
 }
 
 #[test]
-fn a_create_that_is_repeated_does_not_bring_a_deleted_group_back() {
+fn a_create_whose_response_is_lost_does_not_bring_a_deleted_group_back() {
     for (key, status) in [("", 503), ("a-key", 201)] {
         let client = Arc::new(Client::new());
         let other = client.clone();
@@ -472,4 +473,100 @@ fn a_revocation_that_is_not_confirmed_is_an_error_that_says_so() {
         text(&error["errorMessage"]).contains("Invoke the function again"),
         "{error}"
     );
+}
+
+#[test]
+fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
+    let client = Client::new();
+    let attempts = AtomicUsize::new(0);
+    let proxy = endpoint("create-group", move |request| {
+        if request.operation != "PutItem" {
+            return Reply::Pass;
+        }
+        if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
+            return Reply::error(400, "ThrottlingException", "a secret");
+        }
+        let made = stack().dynamodb().call("PutItem", &request.input);
+        made.expect("it is carried out");
+        Reply::Close
+    });
+    let event = event("create-group", &client, &[], "");
+    let (answer, _) = invoke(&mut instance("create-group", proxy.url()), &event);
+    let group = answer.group(201);
+    assert_eq!(proxy.intercepted(), 3);
+    assert_eq!(client.get("/v1/groups").page().0, [group]);
+}
+
+#[test]
+fn an_update_of_an_item_without_the_version_before_is_recognised_too() {
+    let client = Client::new();
+    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+    let path = format!("/v1/groups/{}", local::sample::GROUP_ID);
+    let client = Arc::new(client);
+    let meanwhile = updates(&client, &path, &[r#"{"name": "b"}"#]);
+    let (answer, _) = update(&client, &path, &[], true, meanwhile);
+    assert_eq!(answer.group(200)["name"], "b");
+    // And an item that was never updated is not taken for one of them.
+    let (client, path) = client_and_group();
+    let headers = [("if-match", "\"0123456789ABCDEF\"")];
+    let (answer, _) = update(&client, &path, &headers, false, nothing());
+    answer.assert_error(412, "precondition_failed", None);
+}
+
+#[test]
+fn an_attempt_that_is_carried_out_late_gives_no_etag_two_contents() {
+    let (client, path) = client_and_group();
+    let (is_lost, late) = (AtomicBool::new(false), Arc::new(Mutex::new(None)));
+    let slot = late.clone();
+    let proxy = endpoint("update-group", move |request| {
+        if request.operation != "UpdateItem" || is_lost.swap(true, Ordering::SeqCst) {
+            return Reply::Pass;
+        }
+        let input = request.input.clone();
+        let write = thread::spawn(move || {
+            thread::sleep(Duration::from_secs(3));
+            stack().dynamodb().call("UpdateItem", &input)
+        });
+        *slot.lock().expect("not poisoned") = Some(write);
+        Reply::NoResponse
+    });
+    let event = event("update-group", &client, &[], &path);
+    let (first, _) = invoke(&mut instance("update-group", proxy.url()), &event);
+    let second = client.put(&path, &json!({ "description": "b" }));
+    let write = late.lock().expect("not poisoned").take().expect("a write");
+    // ARCHITECTURE.md states that this is possible without If-Match.
+    write
+        .join()
+        .expect("the thread")
+        .expect("it is carried out");
+    let third = client.get(&path);
+    let mut etags: Vec<_> = [&first, &second, &third]
+        .map(|answer| (answer.headers["etag"].clone(), answer.body.clone()))
+        .into();
+    etags.sort();
+    etags.dedup();
+    let mut distinct: Vec<_> = etags.iter().map(|(etag, _)| etag).collect();
+    distinct.dedup();
+    assert_eq!(distinct.len(), etags.len(), "{etags:?}");
+    assert_eq!(etags.len(), 3, "{etags:?}");
+}
+
+#[test]
+fn conflicts_do_not_count_as_failures() {
+    let client = Client::new();
+    let attempts = AtomicUsize::new(0);
+    let proxy = endpoint("create-group", move |request| {
+        if request.is_for_token() {
+            return Reply::Pass;
+        }
+        match attempts.fetch_add(1, Ordering::SeqCst) {
+            0 | 4 => Reply::error(400, "ThrottlingException", "a secret"),
+            1..4 => Reply::error(400, "TransactionInProgressException", "a secret"),
+            _ => Reply::Pass,
+        }
+    });
+    let event = event("create-group", &client, &[("idempotency-key", "a-key")], "");
+    let (answer, _) = invoke(&mut instance("create-group", proxy.url()), &event);
+    answer.group(201);
+    assert_eq!(proxy.intercepted(), 5);
 }

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -168,6 +168,31 @@ fn a_token_that_the_index_does_not_show_yet_is_revoked_too() {
     client
         .get("/v1/groups")
         .assert_error(401, "token_invalid", None);
+}
+
+#[test]
+fn a_token_that_the_index_still_shows_is_counted_once() {
+    let client = issue(&new_account(), "new");
+    let first = Mutex::new(None);
+    let proxy = endpoint("revoke-token", move |request| {
+        if request.operation != "Query" {
+            return Reply::Pass;
+        }
+        let mut first = first.lock().expect("not poisoned");
+        match first.take() {
+            // What the index showed before.
+            Some(output) => Reply::Respond(200, output),
+            None => {
+                let output = stack().dynamodb().call("Query", &request.input);
+                *first = Some(output.expect("the index is read").to_string());
+                Reply::Pass
+            }
+        }
+    });
+    let payload = json!({ "account_id": client.account_id });
+    let result = instance("revoke-token", proxy.url()).invoke(&payload);
+    assert_eq!(result, revoked(1));
+    assert_eq!(proxy.intercepted(), 1);
 }
 
 #[test]

@@ -18,7 +18,7 @@ const GROUP_DEPTH: usize = 3;
 ///
 /// # Errors
 /// Returns `malformed_body` if the bytes are not UTF-8 or not JSON (RFC 8259), are nested deeper than 100 levels,
-/// or contain a lone surrogate or a number that no double can hold.
+/// or contain, down to the depth of a group, a lone surrogate or a number that no double can hold.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Error::MalformedBody(format!("it is not UTF-8 at byte {}", error.valid_up_to()))
@@ -36,11 +36,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 fn value(raw: &RawValue, level: usize) -> Result<Value> {
     let text = raw.get();
     match text.as_bytes()[0] {
-        b'{' | b'[' if level == GROUP_DEPTH => Ok(if text.starts_with('{') {
-            Value::Object(Vec::new())
-        } else {
-            Value::Array(Vec::new())
-        }),
+        b'{' if level == GROUP_DEPTH => Ok(Value::Object(Vec::new())),
+        b'[' if level == GROUP_DEPTH => Ok(Value::Array(Vec::new())),
         b'{' => {
             let Entries(entries) = read(text)?;
             let entry = |(name, raw)| Ok((name, value(raw, level + 1)?));
@@ -80,7 +77,7 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     })
 }
 
-/// Returns the integer that a JSON number is, if it is exactly one: `7`, `7.0` and `70e-1`, but not `1e-400`, which
+/// Parses a JSON number as an integer, if it is exactly one: `7`, `7.0` and `70e-1`, but not `1e-400`, which
 /// a double would round to 0.
 fn integer(text: &str) -> Option<i64> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

@@ -38,7 +38,7 @@ impl Groups {
     /// The table that `GROUPS_TABLE` names.
     ///
     /// # Errors
-    /// Where the variable is not set.
+    /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
         let table = variable("GROUPS_TABLE", "the name of the DynamoDB table of groups")?;
         Ok(Self {
@@ -59,15 +59,17 @@ impl Groups {
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression(IS_NEW);
-        let mut attempts = Attempts::to_write();
+        let mut attempts = Attempts::for_write();
         loop {
-            match attempts.send(put.clone().send()).await {
+            let error = match attempts.send(put.clone().send()).await {
                 Ok(_) => return Ok(()),
-                Err(error) => attempts.retry(error).await?,
-            }
+                Err(error) => error,
+            };
+            let next = attempts.retry(error).await;
             if attempts.may_have_written() {
-                return self.confirm(caller, group, attempts).await;
+                return self.confirm(caller, group, attempts.to_confirm()).await;
             }
+            next?;
         }
     }
 
@@ -75,12 +77,10 @@ impl Groups {
     /// the group since, and a second write would bring it back.
     async fn confirm(&self, caller: &Caller, group: &Group, mut attempts: Attempts) -> Result<()> {
         let read = self.read(caller, group.id());
-        loop {
-            match attempts.send(read.clone().send()).await {
-                Ok(found) if found.item.is_some() => return Ok(()),
-                Ok(_) => return Err(Error::OutcomeUnknown("the group is not there".into())),
-                Err(error) => attempts.retry(error).await?,
-            }
+        let found = attempts.run(async || read.clone().send().await).await?;
+        match found.item {
+            Some(_) => Ok(()),
+            None => Err(Error::OutcomeUnknown("the group does not exist".into())),
         }
     }
 
@@ -120,7 +120,7 @@ impl Groups {
     /// A page of the caller's groups: one query, which reads the page and one group more.
     ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be read.
+    /// Returns `unavailable` or `internal` if the table cannot be read.
     pub async fn list(&self, caller: &Caller, query: &ListQuery) -> Result<Page> {
         let account = caller.account_id();
         let (partition, owner) = match query.archived {
@@ -188,7 +188,7 @@ impl Groups {
             };
         }
         let update = Expression::of_update(caller.account_id(), changes)?;
-        let mut attempts = Attempts::to_write();
+        let mut attempts = Attempts::for_write();
         // The versions of the attempts before. Each attempt has one of its own, because the group may have
         // changed in between, and one version must not identify two contents.
         let mut earlier = Vec::new();
@@ -223,7 +223,7 @@ impl Groups {
                 if is_ours(&found.version) || replaced.as_ref().is_some_and(is_ours) {
                     return Ok(found);
                 }
-                // If the write before the last one is not known, it may be an earlier attempt.
+                // The last write replaced a version that If-Match allows, so none of our attempts came before it.
                 let last_write_is_known =
                     replaced.is_none_or(|version| if_match.holds_for(&version));
                 return Err(if last_write_is_known || !attempts.may_have_written() {
@@ -254,7 +254,7 @@ impl Groups {
             .set_expression_attribute_names((!write.names.is_empty()).then_some(write.names))
             .set_expression_attribute_values((!write.values.is_empty()).then_some(write.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut attempts = Attempts::to_write();
+        let mut attempts = Attempts::for_write();
         loop {
             let error = match attempts.send(delete.clone().send()).await {
                 Ok(_) => return Ok(()),

@@ -67,7 +67,7 @@ impl Idempotency {
     /// The table that `IDEMPOTENCY_TABLE` names, for creating groups in `groups`.
     ///
     /// # Errors
-    /// Where the variable is not set.
+    /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client, groups: &Groups) -> Result<Self, MissingVariable> {
         let meaning = "the name of the DynamoDB table of idempotency keys";
         let table = variable("IDEMPOTENCY_TABLE", meaning)?;
@@ -123,7 +123,7 @@ impl Idempotency {
             // All attempts have the same token, so DynamoDB carries out one of them and confirms the others:
             // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
             .client_request_token(format!("{}{}", group.id(), group.version()));
-        let mut attempts = Attempts::to_write();
+        let mut attempts = Attempts::for_write();
         loop {
             let error = match attempts.send(transaction.clone().send()).await {
                 Ok(_) => return Ok(None),
@@ -136,7 +136,7 @@ impl Idempotency {
                 if let Some(first) = reasons.iter().find_map(CancellationReason::item) {
                     return replay(first, fingerprint).map(Some);
                 }
-                attempts.retry_after(failure(reasons), error).await?;
+                attempts.retry_failure(failure(reasons), error).await?;
             } else {
                 attempts.retry(error).await?;
             }

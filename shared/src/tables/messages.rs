@@ -56,13 +56,13 @@ impl Messages {
     /// at any time, and then deletes what is left.
     ///
     /// # Errors
-    /// Returns `internal` if DynamoDB rejects a request. Throttling is no error: it takes time.
+    /// Returns `internal` if DynamoDB rejects a request. Other failures, throttling included, are retried until the
+    /// deadline.
     pub async fn purge(&self, conversation_id: &Id, deadline: Instant) -> Result<Progress> {
         match self.delete_all(conversation_id, deadline).await {
             Ok(()) => Ok(Progress::Done),
-            // There is no limit to the attempts but the deadline.
-            Err(Error::Unavailable(cause)) => {
-                tracing::info!(%conversation_id, cause, "not finished; the queue delivers the message again");
+            Err(Error::Unavailable(cause) | Error::OutcomeUnknown(cause)) => {
+                tracing::warn!(%conversation_id, cause, "not finished, so the queue delivers the message again");
                 Ok(Progress::Unfinished)
             }
             Err(error) => Err(error),
@@ -85,12 +85,7 @@ impl Messages {
         loop {
             let query = query.clone().set_exclusive_start_key(start);
             let mut attempts = Attempts::until(deadline);
-            let page = loop {
-                match attempts.send(query.clone().send()).await {
-                    Ok(page) => break page,
-                    Err(error) => attempts.retry(error).await?,
-                }
-            };
+            let page = attempts.run(async || query.clone().send().await).await?;
             let keys = page.items.unwrap_or_default();
             let deletions = keys.chunks(BATCH).map(|keys| self.delete(keys, deadline));
             stream::iter(deletions)
@@ -130,7 +125,10 @@ impl Messages {
                     note(|observed| observed.messages_purged += (sent - left.len()) as u32);
                     if !left.is_empty() {
                         attempts
-                            .retry_after(Failure::Throttled, "DynamoDB left deletions unprocessed")
+                            .retry_failure(
+                                Failure::Throttled,
+                                "DynamoDB left deletions unprocessed",
+                            )
                             .await?;
                     }
                 }

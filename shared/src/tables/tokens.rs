@@ -11,8 +11,8 @@
 //! | `revoked_name` | S | the former `name`; absent until revoked |
 //! | `revocation_id` | S | which call revoked it; absent until revoked |
 //!
-//! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke. Without its name a
-//! token is not in the index, so each token is found once.
+//! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke. Without its name, a
+//! token leaves the index.
 
 use std::{
     collections::HashMap,
@@ -165,7 +165,7 @@ impl Tokens {
         if let Some(expires_at) = new.expires_at {
             write = write.item("expires_at", number(expires_at));
         }
-        let mut attempts = Attempts::to_write();
+        let mut attempts = Attempts::for_write();
         while let Err(error) = attempts.send(write.clone().send()).await {
             if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error()
             {
@@ -198,7 +198,7 @@ impl Tokens {
     /// Returns `outcome_unknown` if DynamoDB does not confirm each write before the deadline; `internal` if it
     /// rejects one.
     pub async fn revoke(&self, revocation: &Revocation, deadline: Instant) -> Result<usize> {
-        let call = Call {
+        let call = RevocationCall {
             id: base62::random(16),
             now: Timestamp::now(),
             begun: Instant::now(),
@@ -225,11 +225,11 @@ impl Tokens {
         &self,
         account_id: &AccountId,
         name: Option<&str>,
-        call: &Call,
+        call: &RevocationCall,
     ) -> Result<usize> {
         let mut revoked = 0;
         loop {
-            // By then, the index shows every token that was issued before the call.
+            // By then, the index usually shows every token that was issued before the call.
             let is_complete = Instant::now() >= call.begun + INDEX_DELAY;
             let (found, active) = self.revoke_indexed(account_id, name, call).await?;
             revoked += active;
@@ -238,7 +238,7 @@ impl Tokens {
             }
             if Instant::now() + INDEX_DELAY >= call.deadline {
                 let cause = format!("{revoked} tokens were revoked before the time-out");
-                return Err(Error::Unavailable(cause.into()));
+                return Err(Error::OutcomeUnknown(cause.into()));
             }
             sleep(INDEX_DELAY).await;
         }
@@ -250,7 +250,7 @@ impl Tokens {
         &self,
         account_id: &AccountId,
         name: Option<&str>,
-        call: &Call,
+        call: &RevocationCall,
     ) -> Result<(usize, usize)> {
         let mut query = self
             .client
@@ -268,12 +268,7 @@ impl Tokens {
         let (mut found, mut active) = (0, 0);
         loop {
             let mut attempts = Attempts::until(call.deadline);
-            let page = loop {
-                match attempts.send(query.clone().send()).await {
-                    Ok(page) => break page,
-                    Err(error) => attempts.retry(error).await?,
-                }
-            };
+            let page = attempts.run(async || query.clone().send().await).await?;
             let items = page.items.unwrap_or_default();
             let hashes = items
                 .into_iter()
@@ -293,7 +288,7 @@ impl Tokens {
     }
 
     /// Revokes one token, and returns whether this call has revoked an active token.
-    async fn revoke_one(&self, hash: AttributeValue, call: &Call) -> Result<bool> {
+    async fn revoke_one(&self, hash: AttributeValue, call: &RevocationCall) -> Result<bool> {
         let write = self
             .client
             .update_item()
@@ -312,13 +307,16 @@ impl Tokens {
         let mut attempts = Attempts::until(call.deadline);
         loop {
             let error = match attempts.send(write.clone().send()).await {
-                Ok(written) => return call.has_revoked(written.attributes),
+                Ok(written) => return was_active(written.attributes, None),
                 Err(error) => error,
             };
             if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
                 error.as_service_error()
             {
-                return call.has_revoked(refused.item.clone());
+                // If no earlier attempt may have revoked the token, another request has, or the index still shows
+                // a token that this call has already counted.
+                let ours = attempts.may_have_written().then_some(call);
+                return was_active(refused.item.clone(), ours);
             }
             attempts.retry(error).await?;
         }
@@ -326,7 +324,7 @@ impl Tokens {
 }
 
 /// One call of [`Tokens::revoke`].
-struct Call {
+struct RevocationCall {
     /// Random, so that a repeated write recognises what an earlier attempt has written.
     id: String,
     now: Timestamp,
@@ -334,19 +332,20 @@ struct Call {
     deadline: Instant,
 }
 
-impl Call {
-    /// Whether this call has revoked an active token: the item was active before, or an earlier attempt of the
-    /// same call has already revoked it.
-    fn has_revoked(&self, item: Option<HashMap<String, AttributeValue>>) -> Result<bool> {
-        let Some(item) = item else {
-            return Ok(false);
-        };
-        let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
-        let is_ours = item.revocation_id.as_ref() == Some(&self.id);
-        let was_active =
-            item.revoked_at.is_none() || (is_ours && item.revoked_at == Some(self.now));
-        Ok(was_active && !item.is_expired())
-    }
+/// Whether a token was active before it was revoked. `item` is the token before the write if the write succeeded. If it
+/// was refused because the token is already revoked, `ours` is the call whose earlier attempt may have revoked it.
+fn was_active(
+    item: Option<HashMap<String, AttributeValue>>,
+    ours: Option<&RevocationCall>,
+) -> Result<bool> {
+    let Some(item) = item else {
+        return Ok(false);
+    };
+    let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
+    let is_ours = ours.is_some_and(|call| {
+        item.revocation_id.as_ref() == Some(&call.id) && item.revoked_at == Some(call.now)
+    });
+    Ok((item.revoked_at.is_none() || is_ours) && !item.is_expired())
 }
 
 fn number(timestamp: Timestamp) -> AttributeValue {
