@@ -261,3 +261,45 @@ fn revoking_more_tokens_than_fit_one_invocation_is_finished_by_the_next() {
     }
     assert_eq!(instance.invoke(&payload), revoked(0));
 }
+
+#[test]
+fn a_token_without_a_name_is_revoked_too() {
+    let client = issue(&new_account(), "new");
+    let scan = json!({
+        "TableName": "TokensTable", "FilterExpression": "account_id = :a",
+        "ExpressionAttributeValues": { ":a": { "S": client.account_id } },
+    });
+    let found = stack()
+        .dynamodb()
+        .call("Scan", &scan)
+        .expect("the table is read");
+    let update = json!({
+        "TableName": "TokensTable", "Key": { "token_hash": found["Items"][0]["token_hash"] },
+        "UpdateExpression": "REMOVE #n", "ExpressionAttributeNames": { "#n": "name" },
+    });
+    stack()
+        .dynamodb()
+        .call("UpdateItem", &update)
+        .expect("it is changed");
+    assert_eq!(revoke(json!({ "token": client.token })), revoked(1));
+    client
+        .get("/v1/groups")
+        .assert_error(401, "token_invalid", None);
+    assert_eq!(revoke(json!({ "token": client.token })), revoked(0));
+}
+
+#[test]
+fn revoking_ends_although_tokens_are_issued_all_the_time() {
+    let account_id = new_account();
+    let name = account_id.clone();
+    let proxy = endpoint("revoke-token", move |request| {
+        if request.operation == "Query" {
+            issue(&name, "new");
+        }
+        Reply::Pass
+    });
+    let payload = json!({ "account_id": account_id });
+    let mut instance = instance("revoke-token", proxy.url());
+    let result = instance.invoke_within(&payload, Duration::from_secs(60));
+    assert_eq!(result, revoked(10));
+}

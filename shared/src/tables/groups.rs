@@ -217,7 +217,13 @@ impl Groups {
             if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
                 error.as_service_error()
             {
-                let found = refused.item.clone().ok_or(Error::GroupNotFound)?;
+                let Some(found) = refused.item.clone() else {
+                    return Err(if attempts.may_have_written() {
+                        Error::OutcomeUnknown("the group was deleted meanwhile".into())
+                    } else {
+                        Error::GroupNotFound
+                    });
+                };
                 let (found, replaced) = group_and_replaced_version(found)?;
                 let is_ours = |version| earlier.contains(version);
                 if is_ours(&found.version) || replaced.as_ref().is_some_and(is_ours) {

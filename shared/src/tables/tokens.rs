@@ -44,6 +44,9 @@ const INDEX_BY_ACCOUNT: &str = "by-account";
 /// [usually a fraction of a second](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html).
 const INDEX_DELAY: Duration = Duration::from_secs(2);
 
+/// How often the index is read at most. It would not end by itself if tokens were issued all the time.
+const MAX_PASSES: u32 = 10;
+
 /// How many tokens are revoked at the same time.
 const CONCURRENCY: usize = 8;
 
@@ -192,7 +195,7 @@ impl Tokens {
     /// part-way, calling it again revokes the rest.
     ///
     /// The index of an account's tokens may not show a new token yet. So it is read again after a pause, until
-    /// it shows no token, or until the deadline.
+    /// it shows no token, ten times at most.
     ///
     /// # Errors
     /// Returns `outcome_unknown` if DynamoDB does not confirm each write before the deadline; `internal` if it
@@ -228,13 +231,13 @@ impl Tokens {
         call: &RevocationCall,
     ) -> Result<usize> {
         let mut revoked = 0;
-        loop {
+        for pass in 1.. {
             // By then, the index usually shows every token that was issued before the call.
             let is_complete = Instant::now() >= call.begun + INDEX_DELAY;
             let (found, active) = self.revoke_indexed(account_id, name, call).await?;
             revoked += active;
-            if found == 0 && is_complete {
-                return Ok(revoked);
+            if (found == 0 && is_complete) || pass == MAX_PASSES {
+                break;
             }
             if Instant::now() + INDEX_DELAY >= call.deadline {
                 let cause = format!("{revoked} tokens were revoked before the time-out");
@@ -242,6 +245,7 @@ impl Tokens {
             }
             sleep(INDEX_DELAY).await;
         }
+        Ok(revoked)
     }
 
     /// Revokes the tokens that the index shows, page by page. Returns how many it shows, and how many of them
@@ -296,12 +300,15 @@ impl Tokens {
             .key("token_hash", hash)
             .update_expression(
                 "SET revoked_at = if_not_exists(revoked_at, :now), revocation_id = :id, \
-                 revoked_name = #name REMOVE #name",
+                 revoked_name = if_not_exists(#name, :none) REMOVE #name",
             )
-            .condition_expression("attribute_exists(#name)")
+            .condition_expression(
+                "attribute_exists(token_hash) AND attribute_not_exists(revocation_id)",
+            )
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":now", number(call.now))
             .expression_attribute_values(":id", AttributeValue::S(call.id.clone()))
+            .expression_attribute_values(":none", AttributeValue::S(String::new()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut attempts = Attempts::until(call.deadline);
