@@ -2,7 +2,7 @@
 
 use shared::{
     Result, dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     model::{Group, NewGroup},
     tables::{Groups, Idempotency, Tokens},
     telemetry,
@@ -25,18 +25,18 @@ async fn create_group(
     groups: &Groups,
     idempotency: &Idempotency,
     request: Request,
-) -> Result<Answer> {
+) -> Result<Response> {
     let body = request.body()?;
     let key = request.idempotency_key()?;
     let group = Group::create(NewGroup::parse(body.members()?)?);
-    let answer = Answer::created(&group)?;
+    let response = Response::created(&group)?;
     let caller = request.caller();
     let Some(key) = key else {
         groups.create(caller, &group).await?;
-        return Ok(answer);
+        return Ok(response);
     };
     let first = idempotency
-        .create(caller, &key, &body.fingerprint(), &group, answer.body())
+        .create_group(caller, &key, &body.fingerprint(), &group, response.body())
         .await?;
-    Ok(first.map_or(answer, Answer::replayed))
+    Ok(first.map_or(response, Response::replayed))
 }

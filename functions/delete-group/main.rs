@@ -1,8 +1,8 @@
-//! `DELETE /v1/groups/{id}`: deletes a group for ever.
+//! `DELETE /v1/groups/{id}`: deletes a group permanently.
 
 use shared::{
     Result, dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     tables::{Groups, Tokens},
     telemetry,
 };
@@ -16,11 +16,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve(tokens, async |request| delete_group(&groups, request).await).await
 }
 
-async fn delete_group(groups: &Groups, request: Request) -> Result<Answer> {
+async fn delete_group(groups: &Groups, request: Request) -> Result<Response> {
     request.no_query()?;
     let if_match = request.if_match()?;
     groups
         .delete(request.caller(), &request.group_id()?, &if_match)
         .await?;
-    Ok(Answer::no_content())
+    Ok(Response::no_content())
 }

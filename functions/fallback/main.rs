@@ -1,9 +1,9 @@
-//! `$default`: every request that no other route matches. The path does not exist (404), or it does not
-//! have the method (405), or the method is OPTIONS (204).
+//! `$default`: responds to requests that match no other route. The path does not exist (404), or not with this
+//! method (405), or the method is OPTIONS (204).
 
 use shared::{
     Error, Result,
-    http::{self, Answer, UnroutedRequest},
+    http::{self, Response, UnroutedRequest},
     telemetry,
 };
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve_unrouted(fallback).await
 }
 
-fn fallback(request: &UnroutedRequest) -> Result<Answer> {
+fn fallback(request: &UnroutedRequest) -> Result<Response> {
     let path: Vec<_> = request.path().split('/').collect();
     let allow = match path[..] {
         ["", "v1", "groups"] => "GET, POST",
@@ -23,7 +23,7 @@ fn fallback(request: &UnroutedRequest) -> Result<Answer> {
     // API Gateway passes a browser's preflight on to this route, and adds the CORS headers:
     // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
     if request.method() == "OPTIONS" {
-        return Ok(Answer::options(allow));
+        return Ok(Response::options(allow));
     }
     Err(Error::MethodNotAllowed { allow })
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     Result, dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     tables::{Groups, Tokens},
     telemetry,
 };
@@ -16,12 +16,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve(tokens, async |request| get_group(&groups, request).await).await
 }
 
-async fn get_group(groups: &Groups, request: Request) -> Result<Answer> {
+async fn get_group(groups: &Groups, request: Request) -> Result<Response> {
     request.no_query()?;
-    let has_already = request.if_none_match()?;
+    let if_none_match = request.if_none_match()?;
     let group = groups.get(request.caller(), &request.group_id()?).await?;
-    if has_already(group.version()) {
-        return Ok(Answer::not_modified(group.version()));
+    if if_none_match.matches(group.version()) {
+        return Ok(Response::not_modified(group.version()));
     }
-    Answer::group(&group)
+    Response::group(&group)
 }

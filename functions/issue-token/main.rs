@@ -2,7 +2,8 @@
 
 use shared::{
     Result, dynamodb,
-    model::{NewToken, Timestamp, input::Value},
+    input::RawMembers,
+    model::{NewToken, Timestamp},
     operator,
     tables::{IssuedToken, Tokens},
     telemetry,
@@ -15,7 +16,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     operator::serve(async |payload, _| issue_token(&tokens, payload).await).await
 }
 
-async fn issue_token(tokens: &Tokens, payload: Vec<(String, Value)>) -> Result<IssuedToken> {
+async fn issue_token(tokens: &Tokens, payload: RawMembers) -> Result<IssuedToken> {
     tokens
         .issue(NewToken::parse(payload, Timestamp::now())?)
         .await

@@ -2,7 +2,7 @@
 
 use shared::{
     Result, dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     model::ListQuery,
     tables::{Groups, Tokens},
     telemetry,
@@ -17,8 +17,8 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve(tokens, async |request| list_groups(&groups, request).await).await
 }
 
-async fn list_groups(groups: &Groups, request: Request) -> Result<Answer> {
+async fn list_groups(groups: &Groups, request: Request) -> Result<Response> {
     let query = ListQuery::parse(request.query()?)?;
     let page = groups.list(request.caller(), &query).await?;
-    Answer::page(&page)
+    Response::page(&page)
 }

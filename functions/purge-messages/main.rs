@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use shared::{
     Result, dynamodb,
-    model::DeletedGroup,
-    queue::{self, Progress},
+    model::{DeletedGroup, Progress},
+    queue,
     tables::Messages,
     telemetry,
 };

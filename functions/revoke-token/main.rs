@@ -1,14 +1,10 @@
-//! `revoke-token`, for operators: revokes one token, or an account's.
+//! `revoke-token`, for operators: revokes one token, or those of an account.
 
 use std::time::Instant;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Value, json};
 use shared::{
-    Result, dynamodb,
-    model::{Revocation, input::Value},
-    operator,
-    tables::Tokens,
-    telemetry,
+    Result, dynamodb, input::RawMembers, model::Revocation, operator, tables::Tokens, telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,11 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     operator::serve(async |payload, deadline| revoke_token(&tokens, payload, deadline).await).await
 }
 
-async fn revoke_token(
-    tokens: &Tokens,
-    payload: Vec<(String, Value)>,
-    deadline: Instant,
-) -> Result<Json> {
+async fn revoke_token(tokens: &Tokens, payload: RawMembers, deadline: Instant) -> Result<Value> {
     let revocation = Revocation::parse(payload)?;
     let revoked = tokens.revoke(&revocation, deadline).await?;
     Ok(json!({ "revoked": revoked }))

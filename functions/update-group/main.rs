@@ -1,8 +1,8 @@
-//! `PUT /v1/groups/{id}`: updates a group; what is not given stays.
+//! `PUT /v1/groups/{id}`: updates a group. Omitted members keep their value.
 
 use shared::{
     Result, dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     model::GroupChanges,
     tables::{Groups, Tokens},
     telemetry,
@@ -17,12 +17,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve(tokens, async |request| update_group(&groups, request).await).await
 }
 
-async fn update_group(groups: &Groups, request: Request) -> Result<Answer> {
+async fn update_group(groups: &Groups, request: Request) -> Result<Response> {
     let body = request.body()?;
     let if_match = request.if_match()?;
     let changes = GroupChanges::parse(body.members()?)?;
     let group = groups
         .update(request.caller(), &request.group_id()?, changes, &if_match)
         .await?;
-    Answer::group(&group)
+    Response::group(&group)
 }

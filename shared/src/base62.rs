@@ -1,12 +1,13 @@
-//! Numbers and random strings in base 62, the alphabet in ASCII order, so that equally long ones sort as numbers do.
+//! Numbers and random strings in base 62. The alphabet is in ASCII order, so that strings of equal length sort like
+//! their numbers.
 
 /// The digits, in ASCII order.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The largest multiple of 62 that fits a byte: random bytes from here on would favour the first digits.
+/// The largest multiple of 62 that fits a byte. Random bytes from here on would favor the first digits.
 const FAIR: u8 = 248;
 
-/// `number` as exactly `width` digits, padded with `0`; digits beyond the width are cut off on the left.
+/// Writes a number with exactly `width` digits: padded with `0`, or cut on the left.
 pub(crate) fn encode(mut number: u64, width: usize) -> String {
     let mut digits = vec![DIGITS[0]; width];
     for digit in digits.iter_mut().rev() {
@@ -16,10 +17,10 @@ pub(crate) fn encode(mut number: u64, width: usize) -> String {
     digits.into_iter().map(char::from).collect()
 }
 
-/// `width` random digits from the operating system's generator, each of the 62 equally likely.
+/// Returns `width` random digits, equally distributed, from the operating system's generator.
 ///
 /// # Panics
-/// If the operating system has no randomness to give, which leaves nothing sensible to do.
+/// Panics if the generator fails, because no id or token can then be safe.
 pub(crate) fn random(width: usize) -> String {
     let mut digits = String::with_capacity(width);
     let mut bytes = [0; 64];

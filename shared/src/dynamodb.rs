@@ -4,9 +4,7 @@
 //! some writes need a new version for each attempt; the SDK would send the same bytes again.
 
 use std::{
-    env,
     error::Error as StdError,
-    fmt,
     time::{Duration, Instant},
 };
 
@@ -18,7 +16,12 @@ use aws_sdk_dynamodb::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::{Error, Result, error::Cause, telemetry::note};
+use crate::{
+    Error, Result,
+    env::{self, MissingVariable},
+    error::Cause,
+    telemetry::record,
+};
 
 /// How long one request to DynamoDB may take, all attempts included. A call makes two requests at
 /// most, the token's look-up and its own, which leaves a function time to respond before its own
@@ -55,7 +58,7 @@ const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 /// Returns an error if no region is set. Lambda always sets one; without it, the SDK would ask an
 /// instance's metadata service.
 pub async fn connect() -> Result<Client, MissingVariable> {
-    let region = Region::new(variable("AWS_REGION", "the AWS region of the tables")?);
+    let region = Region::new(env::required("AWS_REGION", "the AWS region of the tables")?);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .build();
@@ -68,46 +71,10 @@ pub async fn connect() -> Result<Client, MissingVariable> {
         .timeout_config(timeouts)
         .load()
         .await;
-    // The SDK would use an empty value as the endpoint, and `sam local` passes an unset variable as an
-    // empty one.
-    let endpoint_url = env::var(ENDPOINT_URL).ok().filter(|url| !url.is_empty());
     let mut config = Builder::from(&environment);
-    config.set_endpoint_url(endpoint_url);
+    // The SDK would use an empty value as the endpoint.
+    config.set_endpoint_url(env::non_empty(ENDPOINT_URL));
     Ok(Client::from_conf(config.build()))
-}
-
-/// An environment variable that a function requires is not set.
-pub struct MissingVariable {
-    name: &'static str,
-    meaning: &'static str,
-}
-
-impl fmt::Display for MissingVariable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the environment variable {} is not set; it must hold {}",
-            self.name, self.meaning
-        )
-    }
-}
-
-/// The same as `Display`, because a `main` that returns the error prints it with `Debug`.
-impl fmt::Debug for MissingVariable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl StdError for MissingVariable {}
-
-/// Returns the value of a variable. An empty value counts as none.
-pub(crate) fn variable(
-    name: &'static str,
-    meaning: &'static str,
-) -> Result<String, MissingVariable> {
-    let value = env::var(name).ok().filter(|value| !value.is_empty());
-    value.ok_or(MissingVariable { name, meaning })
 }
 
 /// Sends a request that reads, as often as [`Attempts`] allows.
@@ -211,7 +178,7 @@ impl Attempts {
         let begun = Instant::now();
         let left = self.deadline.saturating_duration_since(begun);
         let sent = timeout(left.min(ATTEMPT_TIMEOUT), request).await;
-        note(|observed| observed.dynamodb.push(begun.elapsed()));
+        record(|stats| stats.dynamodb.push(begun.elapsed()));
         match sent {
             Ok(result) => result,
             Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
@@ -254,7 +221,7 @@ impl Attempts {
         failure: Failure,
         cause: impl Into<Cause>,
     ) -> Result<()> {
-        note(|observed| observed.throttles += u32::from(failure == Failure::Throttled));
+        record(|stats| stats.throttles += u32::from(failure == Failure::Throttled));
         self.may_have_written |= self.writes && failure == Failure::Unknown;
         let (is_last, longest_wait) = match failure {
             Failure::Rejected => return Err(self.give_up(failure, cause)),

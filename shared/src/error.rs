@@ -1,21 +1,23 @@
-//! Everything that can go wrong, in words for the caller; causes that are not the caller's business stay inside.
+//! The errors of the API, with messages for callers. Causes are for the log only.
 
 use std::error::Error as StdError;
 
-/// A cause that only the log may show.
+use crate::{GROUPS_PATH, MAX_BODY_BYTES};
+
+/// A cause, which only the log may show.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
-/// The result of whatever can fail, with an [`enum@Error`] unless it says otherwise.
+/// A result whose error is an [`enum@Error`] by default.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request was not done. `Display` is the message that the caller reads and says what to do about it;
-/// `source()` is the cause, for the log alone. It knows nothing of HTTP: `http` gives each error its status.
+/// Why a request failed. `Display` is the message for the caller, with the remedy. `source()` is the cause, for the log
+/// only.
 ///
-/// There is no conversion from other errors on purpose: where one happens, the code says whose fault it is.
+/// Other errors are not converted implicitly, so that each place in the code decides whose fault an error is.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The body cannot be read at all.
-    #[error("The body cannot be read: {0}.")]
+    /// The body cannot be parsed.
+    #[error("The body cannot be parsed: {0}.")]
     MalformedBody(String),
 
     /// A required member is absent.
@@ -25,12 +27,12 @@ pub enum Error {
         param: String,
     },
 
-    /// A member or parameter that is not known here.
-    #[error("{} Known here: {}.", unknown(.param), list(.known))]
+    /// An unknown member or parameter.
+    #[error("{} {}", unknown(.param), allowed(.known))]
     Unknown {
         /// The path of the member, or the name of the parameter.
         param: String,
-        /// What is known in its place.
+        /// The members or parameters that are known here.
         known: &'static [&'static str],
     },
 
@@ -39,42 +41,42 @@ pub enum Error {
     Repeated {
         /// The path of the member, or the name of the parameter.
         param: String,
-        /// What came twice, as the rest of a sentence that the parameter begins.
+        /// What is repeated, as the rest of a sentence that starts with the parameter.
         reason: &'static str,
     },
 
     /// A value that breaks its rule or has the wrong type.
     #[error("{}{reason}.", subject(.param))]
     Invalid {
-        /// The path of the member, or the name of the parameter; none where the whole body is to blame.
+        /// The path of the member, or the name of the parameter; `None` if the whole body is at fault.
         param: Option<String>,
-        /// What is wrong and what would be right, as the rest of a sentence that the parameter begins;
-        /// the whole sentence where there is none.
+        /// What is wrong and what would be right, as the rest of a sentence that starts with the parameter, or as
+        /// the whole sentence without one.
         reason: String,
     },
 
-    /// No bearer token came with the request.
+    /// The request has no bearer token.
     #[error("A bearer token is required. Send it as `Authorization: Bearer <token>`.")]
     TokenMissing,
 
-    /// The Authorization header holds something other than one well-formed bearer token.
+    /// The Authorization header is not one well-formed bearer token.
     #[error(
         "The Authorization header must hold one bearer token: `Authorization: Bearer <token>`."
     )]
     TokenMalformed,
 
-    /// The token is not one in force.
-    #[error("The token is unknown, revoked or expired. Use one that is in force.")]
+    /// The token is not active.
+    #[error("The token is unknown, revoked or expired. Use an active one.")]
     TokenInvalid,
 
-    /// No endpoint has such a path.
-    #[error("There is no such path. Groups are at `/v1/groups` and `/v1/groups/{{id}}`.")]
+    /// There is no endpoint with this path.
+    #[error("There is no such path. Groups are at `{GROUPS_PATH}` and `{GROUPS_PATH}/{{id}}`.")]
     PathNotFound,
 
-    /// The path is an endpoint's, but the method is none of its.
+    /// The path exists, but not with this method.
     #[error("The method is not allowed here. Allowed: {allow}.")]
     MethodNotAllowed {
-        /// The methods that are, as the `Allow` header lists them.
+        /// The allowed methods, as in the `Allow` header.
         allow: &'static str,
     },
 
@@ -82,33 +84,28 @@ pub enum Error {
     #[error("There is no such group. Check the id, which is case-sensitive.")]
     GroupNotFound,
 
-    /// The group has moved on from the version that the request depends on.
-    #[error("The group is not in a version that If-Match names. Retrieve it, and use its ETag.")]
+    /// The group does not have a version that `If-Match` names.
+    #[error(
+        "The group has changed, so If-Match does not match. Retrieve the group, and use its ETag."
+    )]
     PreconditionFailed,
 
-    /// The idempotency key came with another body before.
-    #[error(
-        "The Idempotency-Key was used with another body before. Use a new key for a new request."
-    )]
+    /// The idempotency key was used with another body.
+    #[error("The Idempotency-Key was used with another body. Use a new key for a new request.")]
     IdempotencyKeyReused,
 
-    /// The body is larger than a body may be.
-    #[error(
-        "The body is larger than {} bytes. Send less.",
-        crate::http::MAX_BODY_BYTES
-    )]
+    /// The body is too large.
+    #[error("The body is larger than {MAX_BODY_BYTES} bytes. Send less.")]
     BodyTooLarge,
 
-    /// The body is of a media type that no endpoint takes.
+    /// The media type of the body is not supported.
     #[error(
-        "Send the body as `application/json` or `application/x-www-form-urlencoded`, and say so in Content-Type."
+        "Send the body as `application/json` or `application/x-www-form-urlencoded`, with that Content-Type."
     )]
     MediaTypeNotSupported,
 
-    /// Our fault.
-    #[error(
-        "Something went wrong on our side. Try again later; if it stays, report the request id."
-    )]
+    /// A fault of the service.
+    #[error("The service failed. Try again later. If it still fails, report the request id.")]
     Internal(#[source] Cause),
 
     /// The database is throttling or unreachable, and no change was made.
@@ -123,7 +120,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The stable code that programs tell errors apart by.
+    /// The stable code, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Error::MalformedBody(_) => "malformed_body",
@@ -147,7 +144,28 @@ impl Error {
         }
     }
 
-    /// Whether it is our fault, or the database's, and not the caller's.
+    /// The HTTP status code.
+    pub fn status(&self) -> u16 {
+        match self {
+            Error::MalformedBody(_)
+            | Error::Missing { .. }
+            | Error::Unknown { .. }
+            | Error::Repeated { .. }
+            | Error::Invalid { .. }
+            | Error::TokenMalformed => 400,
+            Error::TokenMissing | Error::TokenInvalid => 401,
+            Error::PathNotFound | Error::GroupNotFound => 404,
+            Error::MethodNotAllowed { .. } => 405,
+            Error::PreconditionFailed => 412,
+            Error::BodyTooLarge => 413,
+            Error::MediaTypeNotSupported => 415,
+            Error::IdempotencyKeyReused => 422,
+            Error::Internal(_) => 500,
+            Error::Unavailable(_) | Error::OutcomeUnknown(_) => 503,
+        }
+    }
+
+    /// Whether the service or the database is at fault, and not the caller.
     pub fn is_our_fault(&self) -> bool {
         matches!(
             self,
@@ -155,7 +173,7 @@ impl Error {
         )
     }
 
-    /// The member or parameter to blame, where there is one.
+    /// The member or parameter at fault, if there is one.
     pub fn param(&self) -> Option<&str> {
         match self {
             Error::Missing { param }
@@ -166,7 +184,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Invalid`] that blames `param`.
+    /// Returns [`Error::Invalid`] with this member or parameter at fault.
     pub(crate) fn invalid(param: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Invalid {
             param: Some(param.into()),
@@ -174,32 +192,30 @@ impl Error {
         }
     }
 
-    /// An [`Error::Internal`] with its cause in words.
+    /// Returns [`Error::Internal`] with this cause.
     pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
         Error::Internal(cause.into())
     }
 }
 
-/// The longest name from the caller that a message repeats, in characters; `param` has all of it.
+/// The longest unknown name that a message repeats, in characters. `param` contains all of it.
 const MAX_REPEATED_NAME_CHARS: usize = 64;
 
 fn unknown(param: &str) -> String {
     if param.chars().count() <= MAX_REPEATED_NAME_CHARS {
-        format!("`{param}` is not known here.")
+        format!("`{param}` is unknown.")
     } else {
-        "A name is not known here.".to_owned()
+        "A name is unknown.".to_owned()
     }
 }
 
-fn list(known: &[&str]) -> String {
-    if known.is_empty() {
-        return "nothing".to_owned();
+fn allowed(known: &[&str]) -> String {
+    let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "None is allowed here.".to_owned()
+    } else {
+        format!("Allowed here: {}.", names.join(", "))
     }
-    known
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn subject(param: &Option<String>) -> String {

@@ -1,4 +1,4 @@
-//! The HTTP edge: API Gateway's events become requests with a caller, results become answers.
+//! The HTTP edge: turns events of API Gateway into requests with a caller, and results into responses.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe};
 
@@ -10,37 +10,37 @@ use crate::{
     Error, Result,
     auth::Authenticator,
     tables::Tokens,
-    telemetry::{Invocation, Observed, observe},
+    telemetry::{Invocation, InvocationStats, with_stats},
 };
 
-mod answer;
-mod etag;
+mod authorization;
+mod conditions;
 mod event;
-mod form;
-mod json;
+mod idempotency_key;
+mod page;
 mod request;
-mod urlencoded;
+mod response;
 
-pub use answer::Answer;
-pub use json::parse as parse_json;
-pub use request::{Body, MAX_BODY_BYTES, Request, UnroutedRequest};
+pub use conditions::IfNoneMatch;
+pub use request::{Body, Request, UnroutedRequest};
+pub use response::Response;
 
+use authorization::bearer_token;
 use event::Event;
 
 /// Serves API Gateway's requests with `handler`, one after another, until Lambda ends the instance.
 ///
-/// The token is checked here, before the handler, so that no function can forget it and no handler
-/// ever sees a request without a caller. Whatever happens becomes an answer: an error the object of
-/// the contract, a panic the same as an internal error, after which the instance lives on.
+/// The token is checked before the handler runs, so no function can forget it. An error becomes the error
+/// object of the contract, and a panic an internal error, after which the instance serves on.
 ///
-/// This stands on `lambda_runtime` and not on `lambda_http::run`, whose conversion to
-/// `http::Request` panics on some hosts, paths and bodies that a client can send.
+/// This uses `lambda_runtime` and not `lambda_http::run`, whose conversion to `http::Request` panics for some
+/// hosts, paths and bodies that a client can send.
 ///
 /// # Errors
-/// Where the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
+/// Returns an error if the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
 pub async fn serve<H>(tokens: Tokens, handler: H) -> Result<(), lambda_http::Error>
 where
-    H: AsyncFn(Request) -> Result<Answer>,
+    H: AsyncFn(Request) -> Result<Response>,
 {
     let authenticator = Authenticator::new(tokens);
     authenticator.connect().await;
@@ -48,9 +48,9 @@ where
         let invocation = begin(&payload, &context);
         let request_id = invocation.request_id();
         let span = tracing::info_span!("request", request_id, invocation_id = context.request_id);
-        let answer = answer(&authenticator, &handler, payload);
-        let (result, observed) = observe(answer).instrument(span).await;
-        Ok::<_, Infallible>(end(&invocation, result, &observed))
+        let response = respond_to(&authenticator, &handler, payload);
+        let (result, stats) = with_stats(response).instrument(span).await;
+        Ok::<_, Infallible>(end(&invocation, result, &stats))
     };
     lambda_runtime::run(service_fn(respond)).await
 }
@@ -59,14 +59,14 @@ where
 /// or 405 nor the methods of a path reveal anything.
 ///
 /// # Errors
-/// As [`serve`].
+/// Returns the same errors as [`serve`].
 pub async fn serve_unrouted(
-    handler: fn(&UnroutedRequest) -> Result<Answer>,
+    handler: fn(&UnroutedRequest) -> Result<Response>,
 ) -> Result<(), lambda_http::Error> {
     let respond = async |LambdaEvent { payload, context }: LambdaEvent<Event>| {
         let invocation = begin(&payload, &context);
         let result = handler(&UnroutedRequest(payload));
-        Ok::<_, Infallible>(end(&invocation, result, &Observed::default()))
+        Ok::<_, Infallible>(end(&invocation, result, &InvocationStats::default()))
     };
     lambda_runtime::run(service_fn(respond)).await
 }
@@ -76,26 +76,27 @@ fn begin(event: &Event, context: &Context) -> Invocation {
     Invocation::begin(request_id.to_owned(), event.route().map(str::to_owned))
 }
 
-fn end(invocation: &Invocation, result: Result<Answer>, observed: &Observed) -> Answer {
-    let (answer, error) = match result {
-        Ok(answer) => (answer, None),
-        Err(error) => (Answer::error(&error), Some(error)),
+fn end(invocation: &Invocation, result: Result<Response>, stats: &InvocationStats) -> Response {
+    let (response, error) = match result {
+        Ok(response) => (response, None),
+        Err(error) => (Response::error(&error), Some(error)),
     };
-    invocation.end(Some(answer.status()), error.as_ref(), observed);
-    answer.with_request_id(invocation.request_id().to_owned())
+    invocation.end(Some(response.status()), error.as_ref(), stats);
+    response.with_request_id(invocation.request_id().to_owned())
 }
 
-async fn answer<H>(authenticator: &Authenticator, handler: &H, event: Event) -> Result<Answer>
+async fn respond_to<H>(authenticator: &Authenticator, handler: &H, event: Event) -> Result<Response>
 where
-    H: AsyncFn(Request) -> Result<Answer>,
+    H: AsyncFn(Request) -> Result<Response>,
 {
-    let answer = async {
-        let caller = authenticator.caller(event.header("authorization")).await?;
+    let response = async {
+        let token = bearer_token(event.header("authorization").unwrap_or_default())?;
+        let caller = authenticator.caller(token).await?;
         handler(Request::new(event, caller)).await
     };
-    let panic =
-        |_| Error::internal("the handler panicked; the panic's own line says where and why");
-    AssertUnwindSafe(answer)
+    let panic = |_| Error::internal("the handler panicked; the log line of the panic says where");
+    // Safe: the only shared state is the token cache, which tolerates poisoning.
+    AssertUnwindSafe(response)
         .catch_unwind()
         .await
         .map_err(panic)?

@@ -1,19 +1,19 @@
-//! What all functions have in common: the models, the errors, the HTTP edge, the caller, the tables, the log.
+//! The common crate of all functions.
 //!
-//! In reading order: [`model`] says what a group is and parses what callers send; [`error`] what can go wrong;
-//! [`http`] turns API Gateway's events into requests and results into answers; [`auth`] finds the caller behind a
-//! bearer token; [`dynamodb`] connects to DynamoDB and repeats requests, and [`tables`] reads and writes it;
-//! [`operator`] is the edge of the functions that operators invoke by name, and [`queue`] of the one that a queue
-//! drives; [`telemetry`] is the log.
-//!
-//! Nothing here knows a route: a function is one endpoint, and API Gateway has routed already.
+//! In reading order: [`input`] parses JSON, forms and queries into one tree; [`model`] checks it, and says what a group
+//! is; [`error`] lists what can fail; [`dynamodb`] connects to DynamoDB and repeats requests; [`tables`] reads and writes
+//! items; [`auth`] finds the caller that a bearer token identifies; [`http`], [`operator`] and [`queue`] are the edges of
+//! functions that API Gateway, operators and a queue invoke; [`telemetry`] is the log. No module imports one that comes
+//! later, except [`error`] and [`telemetry`], which all use.
 
 pub mod auth;
 mod base62;
 mod deadline;
 pub mod dynamodb;
+mod env;
 pub mod error;
 pub mod http;
+pub mod input;
 pub mod model;
 pub mod operator;
 pub mod queue;
@@ -21,3 +21,9 @@ pub mod tables;
 pub mod telemetry;
 
 pub use error::{Error, Result};
+
+/// The path of the list of groups. A group is at `/v1/groups/{id}`.
+pub const GROUPS_PATH: &str = "/v1/groups";
+
+/// The largest body of a request, in bytes: 1 MiB.
+pub const MAX_BODY_BYTES: usize = 1_048_576;

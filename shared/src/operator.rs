@@ -8,9 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     Error, Result, deadline,
-    http::parse_json,
-    model::input::Value,
-    telemetry::{Invocation, observe},
+    input::{RawMembers, json},
+    telemetry::{Invocation, with_stats},
 };
 
 /// Serves invocations with `handler`, until Lambda ends the instance. The handler gets the members of the
@@ -22,31 +21,21 @@ use crate::{
 /// Returns an error if the Runtime API cannot be reached or breaks its protocol; then the instance is of no use.
 pub async fn serve<H, A>(handler: H) -> Result<(), lambda_http::Error>
 where
-    H: AsyncFn(Vec<(String, Value)>, Instant) -> Result<A>,
+    H: AsyncFn(RawMembers, Instant) -> Result<A>,
     A: Serialize,
 {
     let invoke = async |LambdaEvent { payload, context }: LambdaEvent<Box<RawValue>>| {
         let deadline = deadline::of(&context);
         let invocation = Invocation::begin(context.request_id, None);
-        let answer = async { handler(members(&payload)?, deadline).await };
-        let (answer, observed) = observe(answer).await;
-        invocation.end(None, answer.as_ref().err(), &observed);
-        answer.map_err(diagnostic)
+        let result = async {
+            let members = json::parse_object(payload.get().as_bytes(), "The payload")?;
+            handler(members, deadline).await
+        };
+        let (result, stats) = with_stats(result).await;
+        invocation.end(None, result.as_ref().err(), &stats);
+        result.map_err(diagnostic)
     };
     lambda_runtime::run(service_fn(invoke)).await
-}
-
-fn members(payload: &RawValue) -> Result<Vec<(String, Value)>> {
-    match parse_json(payload.get().as_bytes())? {
-        Value::Object(members) => Ok(members),
-        _ => {
-            let reason = "The payload must be a JSON object".to_owned();
-            Err(Error::Invalid {
-                param: None,
-                reason,
-            })
-        }
-    }
 }
 
 fn diagnostic(error: Error) -> Diagnostic {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result, deadline,
-    telemetry::{self, Invocation, observe},
+    model::Progress,
+    telemetry::{self, Invocation, with_stats},
 };
 
 /// What this uses of [an event of SQS](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
@@ -39,15 +40,6 @@ struct Failed {
     item_identifier: String,
 }
 
-/// Whether the work that a message asks for is done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// All of it is done. The queue deletes the message.
-    Done,
-    /// Time ran out. The queue delivers the message again, and the work continues.
-    Unfinished,
-}
-
 /// Serves the messages of a queue with `handler`, which gets the body of a message and the moment by which it
 /// must return. All messages of a batch are handled at the same time, so none waits for another. The queue
 /// delivers those again that are not done.
@@ -68,7 +60,7 @@ where
             (message, result)
         };
         let all = join_all(payload.messages.into_iter().map(handle));
-        let (results, observed) = observe(all).await;
+        let (results, stats) = with_stats(all).await;
         let mut first_error = None;
         let mut batch_item_failures = Vec::new();
         for (Message { message_id, body }, result) in results {
@@ -88,7 +80,7 @@ where
             let item_identifier = message_id;
             batch_item_failures.push(Failed { item_identifier });
         }
-        invocation.end(None, first_error.as_ref(), &observed);
+        invocation.end(None, first_error.as_ref(), &stats);
         Ok::<_, Infallible>(Report {
             batch_item_failures,
         })

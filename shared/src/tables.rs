@@ -1,6 +1,5 @@
-//! The DynamoDB tables. Each kind of thing has one, because nothing is ever read across them and
-//! each function is then allowed only what it needs; `template.yaml` defines them, and the layout
-//! of a table's items is in its module and nowhere else.
+//! The DynamoDB tables. Each kind of item has its own table, so that each function is allowed only what it needs.
+//! `template.yaml` defines the tables. The layout of a table's items is in its module only.
 
 mod groups;
 mod idempotency;
@@ -8,6 +7,6 @@ mod messages;
 mod tokens;
 
 pub use groups::Groups;
-pub use idempotency::{FirstAnswer, Idempotency};
+pub use idempotency::Idempotency;
 pub use messages::Messages;
-pub use tokens::{InForce, IssuedToken, Tokens};
+pub use tokens::{ActiveToken, IssuedToken, Tokens};

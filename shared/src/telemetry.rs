@@ -1,7 +1,7 @@
-//! The log: one JSON object a line, with a timestamp and a level where Lambda looks for them.
+//! The log: one JSON object on each line, with the members `timestamp` and `level` that Lambda reads.
 //!
-//! Every invocation ends in one line (`line`), which holds its metrics (`metrics`) as well. What is observed on
-//! the way there is noted where it happens (`observed`).
+//! Every invocation ends with one line (`line`), which also contains its metrics (`metrics`). What they count is
+//! recorded where it happens (`stats`).
 
 use std::error::Error;
 
@@ -9,23 +9,21 @@ use tracing::Level;
 
 mod line;
 mod metrics;
-mod observed;
+mod stats;
 
 pub(crate) use line::{Invocation, set_function};
-pub(crate) use observed::{Observed, note, observe};
+pub(crate) use stats::{InvocationStats, record, with_stats};
 
-/// The environment variable that holds the least level that is logged: `ERROR`, `WARN`, `INFO`
-/// (where it is not set) or `DEBUG`. There is no `TRACE`: at that level the runtime logs whole
-/// events, bearer tokens included. The lines of invocations are written at every level, because
-/// the metrics are made of them.
+/// The environment variable with the lowest level that is logged: `ERROR`, `WARN`, `INFO` (the default) or
+/// `DEBUG`. `TRACE` is not supported, because the runtime then logs whole events, bearer tokens included. The
+/// lines of invocations are written at every level, because they contain the metrics.
 const LOG_LEVEL: &str = "LOG_LEVEL";
 
-/// Starts the log of the function with this name, that of its binary. Everything that goes through
-/// `tracing` becomes a line on standard output, the SDK's and the runtime's own lines included, and
-/// so does every panic.
+/// Starts the log of the function with this name. All events of `tracing`, those of the SDK and the runtime
+/// included, and all panics become lines on standard output.
 ///
-/// `lambda_runtime` brings a subscriber too, but its lines have no timestamp, without which Lambda
-/// takes every line for `INFO`.
+/// `lambda_runtime` has a subscriber too, but its lines have no timestamp, and Lambda treats every line without
+/// one as `INFO`.
 pub fn init(function: &'static str) {
     set_function(function);
     let level = std::env::var(LOG_LEVEL)
@@ -45,7 +43,7 @@ pub fn init(function: &'static str) {
     }));
 }
 
-/// An error and all its causes in one line.
+/// Returns an error and all its causes in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();

@@ -1,9 +1,8 @@
-//! A function whose handler panics, which no function of the product does: to see what becomes of
-//! it where one should.
+//! A function whose handler panics, for the tests of what happens then.
 
 use shared::{
     dynamodb,
-    http::{self, Answer, Request},
+    http::{self, Request, Response},
     tables::Tokens,
     telemetry,
 };
@@ -15,6 +14,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     http::serve(tokens, async |request| panicking(request).await).await
 }
 
-async fn panicking(_: Request) -> shared::Result<Answer> {
+async fn panicking(_: Request) -> shared::Result<Response> {
     panic!("the handler panicked on purpose")
 }

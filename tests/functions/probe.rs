@@ -1,5 +1,5 @@
-//! A function for the tests of the gateway. It does what the event says: `{"do": "exit"}` in the
-//! payload, or in the header `x-do` of a request.
+//! A function for the tests of the gateway. It performs the action that the event contains: `{"do": "exit"}` in the
+//! payload, or the header `x-do` of a request.
 
 use std::{fs::File, io::Write, path::Path, time::Duration};
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    if std::env::var("MOOD").is_ok_and(|mood| mood == "bad") {
-        eprintln!("not in the mood to start");
+    if std::env::var("INIT").is_ok_and(|action| action == "fail") {
+        eprintln!("init fails on purpose");
         std::process::exit(4);
     }
     lambda_runtime::run(service_fn(handle)).await
@@ -17,19 +17,17 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> {
     let event = event.payload;
-    let action = event["do"].as_str().or(event["headers"]["x-do"].as_str());
-    let (action, argument) = action
-        .unwrap_or_default()
-        .split_once(' ')
-        .unwrap_or((action.unwrap_or_default(), ""));
+    let text = event["do"].as_str().or(event["headers"]["x-do"].as_str());
+    let text = text.unwrap_or_default();
+    let (action, argument) = text.split_once(' ').unwrap_or((text, ""));
     match action {
         "exit" => std::process::exit(3),
-        "fail" => return Err("it was told to fail".into()),
-        // A number of milliseconds.
+        "fail" => return Err("the event demands a failure".into()),
+        // The argument is a number of milliseconds.
         "sleep" => tokio::time::sleep(Duration::from_millis(argument.parse()?)).await,
-        // A whole response.
+        // The argument is the output.
         "respond" => return Ok(serde_json::from_str(argument)?),
-        // A number of bytes.
+        // The argument is the number of bytes.
         "large" => return Ok(json!({ "statusCode": 200, "body": "x".repeat(argument.parse()?) })),
         "process" => {
             return Ok(json!({ "statusCode": 200, "body": std::process::id().to_string() }));
@@ -48,28 +46,27 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> 
     )
 }
 
-/// Writes the records of a batch as one line of the file `BATCHES`, and then does what the first
-/// message with an action says. An action with a number ends when the message has been received more
-/// often than that: `{"id": "a", "do": "fail 1"}` fails once.
+/// Appends the records of a batch as one line to the file `BATCHES`, and then performs the actions of the messages. An
+/// action with a number is performed only that many times: `{"id": "a", "do": "fail 1"}` fails once.
 async fn handle_batch(records: &Value) -> Result<Value, lambda_http::Error> {
     let batches = std::env::var("BATCHES")?;
     let mut file = File::options().create(true).append(true).open(&batches)?;
-    // At once, because other instances write, too.
+    // One write, because other instances write to the file, too.
     file.write_all(format!("{records}\n").as_bytes())?;
     let records = records.as_array().ok_or("no records")?;
     let mut failures = Vec::new();
     for record in records {
         let body: Value = serde_json::from_str(record["body"].as_str().ok_or("no body")?)?;
         let action = body["do"].as_str().unwrap_or_default();
-        let (action, last) = action.split_once(' ').unwrap_or((action, "1000"));
+        let (action, times) = action.split_once(' ').unwrap_or((action, "1000"));
         let count = record["attributes"]["ApproximateReceiveCount"].as_str();
-        if count.ok_or("no count")?.parse::<u32>()? > last.parse()? {
+        if count.ok_or("no count")?.parse::<u32>()? > times.parse()? {
             continue;
         }
         match action {
-            "fail" => return Err("a message says so".into()),
+            "fail" => return Err("a message demands a failure".into()),
             "exit" => std::process::exit(3),
-            // Until there is a file with the message's name.
+            // Waits until a file with the name of the message exists.
             "wait" => {
                 let name = body["id"].as_str().ok_or("no id")?;
                 while !Path::new(&format!("{batches}-{name}")).exists() {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// What we use of the event of an HTTP API,
+/// The used members of an HTTP API's event,
 /// [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
 ///
-/// Every member may be absent or null, so that an event written by hand still gets an answer that
-/// says what it lacks.
+/// Every member may be absent or null, so that an event written by hand gets a response that says what is
+/// missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Event {
@@ -38,28 +38,25 @@ struct Http {
 }
 
 impl Event {
-    /// The value of a header, by its name in lower case. Case in the event does not matter: names
-    /// are case-insensitive by RFC 9110, and events written by hand have them in any.
+    /// Returns the value of a header. Names are case-insensitive (RFC 9110), also in events written by hand.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter().flatten();
         let (_, value) = headers.find(|(given, _)| given.eq_ignore_ascii_case(name))?;
         Some(value)
     }
 
-    /// The path, decoded, and without the stage that API Gateway puts before it where the stage is
-    /// not `$default`.
+    /// Returns the path, decoded, and without the stage that API Gateway puts before it unless the stage is
+    /// `$default`.
     pub(crate) fn path(&self) -> &str {
         let path = self.raw_path.as_deref().unwrap_or_default();
-        let stage = self
-            .request_context
-            .as_ref()
-            .and_then(|context| context.stage.as_deref());
-        let in_stage = path
-            .strip_prefix('/')
-            .and_then(|path| path.strip_prefix(stage?));
-        in_stage
-            .filter(|path| path.starts_with('/'))
-            .unwrap_or(path)
+        let context = self.request_context.as_ref();
+        let Some(stage) = context.and_then(|context| context.stage.as_deref()) else {
+            return path;
+        };
+        match path.strip_prefix(&format!("/{stage}")) {
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
     }
 
     /// The method; empty if the event has none.
@@ -77,7 +74,7 @@ impl Event {
         self.raw_query_string.as_deref().unwrap_or_default()
     }
 
-    /// A part of the path that the route names, empty where it names no such part.
+    /// Returns a path parameter of the route; empty if the route has no such parameter.
     pub(crate) fn path_parameter(&self, name: &str) -> &str {
         self.path_parameters
             .as_ref()
@@ -85,17 +82,17 @@ impl Event {
             .map_or("", String::as_str)
     }
 
-    /// The route that API Gateway took, for example `GET /v1/groups/{id}`.
+    /// The route that API Gateway selected, for example `GET /v1/groups/{id}`.
     pub(crate) fn route(&self) -> Option<&str> {
         self.route_key.as_deref()
     }
 
-    /// The body, as text or in base64; empty where there is none.
+    /// The body, as text or in base64; empty if there is none.
     pub(crate) fn body(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// Whether the body is in base64, as it is for forms and where there is no content type.
+    /// Whether the body is in base64, as it is for forms and without a content type.
     pub(crate) fn is_base64_encoded(&self) -> bool {
         self.is_base64_encoded.unwrap_or_default()
     }

@@ -1,16 +1,17 @@
-//! A request as a handler sees it, and the order in which its parts are checked.
+//! A request as a handler gets it, and the checks of its parts.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{
-    Error, Result,
-    auth::Caller,
-    http::{etag::Tags, event::Event, form, json, urlencoded},
-    model::{Fingerprint, Id, IdempotencyKey, IfMatch, Version, input::Value},
+use super::{
+    conditions::{IfNoneMatch, Tags},
+    event::Event,
+    idempotency_key,
 };
-
-/// The largest body, in bytes: 1 MiB.
-pub const MAX_BODY_BYTES: usize = 1_048_576;
+use crate::{
+    Error, MAX_BODY_BYTES, Result,
+    input::{Input, RawMembers, form, json, urlencoded},
+    model::{Caller, Fingerprint, Id, IdempotencyKey, IfMatch},
+};
 
 /// A request of a known caller.
 #[derive(Debug)]
@@ -24,15 +25,15 @@ impl Request {
         Self { caller, event }
     }
 
-    /// Who is calling.
+    /// The sender of the request.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// The body, for an endpoint that takes one and no query.
+    /// Returns the body, for an endpoint with a body and without a query.
     ///
     /// # Errors
-    /// In this order: `media_type_not_supported`, `body_too_large`, and `unknown` for a query
+    /// Returns, in this order, `media_type_not_supported`, `body_too_large`, and `unknown` for a query
     /// parameter.
     pub fn body(&self) -> Result<Body> {
         let media_type = self.media_type()?;
@@ -41,21 +42,21 @@ impl Request {
         Ok(Body { media_type, bytes })
     }
 
-    /// The key in `Idempotency-Key`, where there is one.
+    /// Returns the key in `Idempotency-Key`, if there is one.
     ///
     /// # Errors
     /// Returns `repeated` for several keys, and `invalid` for a malformed one.
     pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>> {
         self.event
             .header("idempotency-key")
-            .map(IdempotencyKey::parse)
+            .map(idempotency_key::parse)
             .transpose()
     }
 
-    /// What `If-Match` makes a write depend on.
+    /// Returns the versions that a write requires by `If-Match`.
     ///
     /// # Errors
-    /// `invalid` where it is malformed.
+    /// Returns `invalid` if it is malformed.
     pub fn if_match(&self) -> Result<IfMatch> {
         match self.event.header("if-match") {
             Some(value) => Tags::parse("If-Match", value)?.if_match(),
@@ -63,24 +64,19 @@ impl Request {
         }
     }
 
-    /// Whether `If-None-Match` says that the client has this version already; it is read before
-    /// anything is looked up, so that a malformed one is told first.
+    /// Returns the versions that the client already has by `If-None-Match`.
     ///
     /// # Errors
-    /// `invalid` where it is malformed.
-    pub fn if_none_match(&self) -> Result<impl Fn(&Version) -> bool> {
-        let value = self.event.header("if-none-match");
-        let tags = value
-            .map(|value| Tags::parse("If-None-Match", value))
-            .transpose()?;
-        Ok(move |version: &Version| tags.as_ref().is_some_and(|tags| tags.include(version)))
+    /// Returns `invalid` if it is malformed.
+    pub fn if_none_match(&self) -> Result<IfNoneMatch<'_>> {
+        IfNoneMatch::parse(self.event.header("if-none-match"))
     }
 
-    /// The parameters of the query, decoded, in the order in which they came.
+    /// Returns the parameters of the query, decoded, in their order.
     ///
     /// # Errors
-    /// `invalid` for one that has a bad escape or is not UTF-8.
-    pub fn query(&self) -> Result<Vec<(String, Value)>> {
+    /// Returns `invalid` if one has a malformed escape or is not UTF-8.
+    pub fn query(&self) -> Result<RawMembers> {
         let mut parameters = Vec::new();
         for (name, value) in urlencoded::pairs(self.event.query()) {
             let name = urlencoded::decode(name).map_err(|reason| Error::Invalid {
@@ -89,15 +85,15 @@ impl Request {
             })?;
             let value =
                 urlencoded::decode(value).map_err(|reason| Error::invalid(&name, reason))?;
-            parameters.push((name, Value::Text(value)));
+            parameters.push((name, Input::FormText(value)));
         }
         Ok(parameters)
     }
 
-    /// Makes sure that there is no query, for an endpoint that takes none.
+    /// Checks that there is no query, for an endpoint without one.
     ///
     /// # Errors
-    /// `unknown` for the first parameter, or `invalid` as [`Request::query`].
+    /// Returns `unknown` for the first parameter, or `invalid` as [`Request::query`] does.
     pub fn no_query(&self) -> Result<()> {
         match self.query()?.into_iter().next() {
             Some((param, _)) => Err(Error::Unknown { param, known: &[] }),
@@ -105,16 +101,16 @@ impl Request {
         }
     }
 
-    /// The id of the group that the path names.
+    /// Returns the id of the group in the path.
     ///
     /// # Errors
-    /// `group_not_found` where it is not well-formed: then there is no such group.
+    /// Returns `group_not_found` if it is malformed, because there is no such group.
     pub fn group_id(&self) -> Result<Id> {
         let id = self.event.path_parameter("id");
         Id::from_text(id).ok_or(Error::GroupNotFound)
     }
 
-    /// The media type of the body. Its parameters do not matter; upper and lower case are the same.
+    /// Returns the media type of the body. Its parameters are ignored, and it is case-insensitive.
     fn media_type(&self) -> Result<Option<MediaType>> {
         let Some(content_type) = self.event.header("content-type") else {
             return if self.event.body().is_empty() {
@@ -149,7 +145,7 @@ impl Request {
     }
 }
 
-/// A request that no route takes.
+/// A request that matches no other route.
 #[derive(Debug)]
 pub struct UnroutedRequest(pub(crate) Event);
 
@@ -159,13 +155,13 @@ impl UnroutedRequest {
         self.0.method()
     }
 
-    /// The path, decoded, and without the stage.
+    /// The path, decoded and without the stage.
     pub fn path(&self) -> &str {
         self.0.path()
     }
 }
 
-/// A body that has come whole and in a media type that we take, and is not yet read.
+/// A body of a supported media type and size, not yet parsed.
 #[derive(Debug)]
 pub struct Body {
     media_type: Option<MediaType>,
@@ -173,7 +169,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// What tells this body from another.
+    /// Returns the fingerprint, by which this body is compared with another.
     pub fn fingerprint(&self) -> Fingerprint {
         let media_type = match self.media_type {
             None => "",
@@ -183,27 +179,21 @@ impl Body {
         Fingerprint::of(media_type, &self.bytes)
     }
 
-    /// What the body gives. No body, or an empty one, gives nothing.
+    /// Parses the members of the body. An empty body has none.
     ///
     /// # Errors
-    /// `malformed_body`, and `invalid` for a body that is no object.
-    pub fn members(&self) -> Result<Vec<(String, Value)>> {
+    /// Returns `malformed_body` if it cannot be parsed, and `invalid` if it is not an object.
+    pub fn members(&self) -> Result<RawMembers> {
         match self.media_type {
-            None => Ok(Vec::new()),
-            _ if self.bytes.is_empty() => Ok(Vec::new()),
+            None => Ok(RawMembers::new()),
+            _ if self.bytes.is_empty() => Ok(RawMembers::new()),
             Some(MediaType::Form) => form::parse(&self.bytes),
-            Some(MediaType::Json) => match json::parse(&self.bytes)? {
-                Value::Object(members) => Ok(members),
-                _ => Err(Error::Invalid {
-                    param: None,
-                    reason: "The body must be a JSON object".to_owned(),
-                }),
-            },
+            Some(MediaType::Json) => json::parse_object(&self.bytes, "The body"),
         }
     }
 }
 
-/// The media types of bodies that we take.
+/// The supported media types.
 #[derive(Clone, Copy, Debug)]
 enum MediaType {
     Json,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, model::input::Field};
+use crate::{Error, Result, input::Field};
 
 /// The identifier of an account: 1 to 64 characters of `0-9A-Za-z_-`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -12,13 +12,13 @@ use crate::{Error, Result, model::input::Field};
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The longest account id.
+    /// The most characters of an account id.
     pub const MAX_CHARS: usize = 64;
 
-    /// The account id in `field`.
+    /// Parses an account id.
     ///
     /// # Errors
-    /// `invalid` where it holds none.
+    /// Returns `invalid` if the field does not contain one.
     pub fn parse(field: Field) -> Result<Self> {
         let (param, text) = field.string()?;
         let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');

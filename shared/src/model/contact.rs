@@ -1,4 +1,4 @@
-//! Contacts, which are the members of a group.
+//! The contacts of a group.
 
 use std::collections::HashSet;
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    input::Field,
     model::{
         id::Id,
-        input::Field,
         text::{self, DISPLAY_NAME, PHONE_NUMBER, USERNAME},
         timestamp::Timestamp,
     },
@@ -17,13 +17,12 @@ use crate::{
 /// The most contacts of a group.
 pub const MAX_CONTACTS: usize = 1_000;
 
-/// The most bytes that a group's contacts may have as the JSON array that we answer. With it every
-/// group fits one DynamoDB item (400 KB), and its idempotency record another, whichever members
-/// are updated.
+/// The most bytes of a group's contacts as the JSON array in a response. With this limit, every group fits one
+/// DynamoDB item (400 KB), and its idempotency record another.
 pub const MAX_CONTACTS_BYTES: usize = 350_000;
 
-/// A contact object, embedded in a group. Serialized it has all eight members, null where never
-/// given; deserialized is only what we stored ourselves.
+/// A contact, embedded in a group. It is serialized with all eight members, null if they were never given. Only
+/// stored contacts are deserialized.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Contact {
     id: Option<Id>,
@@ -37,7 +36,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The members that a contact has.
+    /// The members of a contact.
     pub const MEMBERS: &'static [&'static str] = &[
         "id",
         "username",
@@ -49,10 +48,10 @@ impl Contact {
         "created_at",
     ];
 
-    /// The contact in `field`: an object of which only `username` is required.
+    /// Parses an object of which only `username` is required.
     ///
     /// # Errors
-    /// `unknown`, `repeated`, `missing` or `invalid`, with the path of the member to blame.
+    /// Returns `unknown`, `repeated`, `missing` or `invalid` with the path of the member at fault.
     fn parse(field: Field) -> Result<Self> {
         let mut members = field.members(Self::MEMBERS)?;
         Ok(Self {
@@ -68,8 +67,7 @@ impl Contact {
     }
 }
 
-/// The contacts in `field`: an array of contact objects with no username twice. Usernames compare
-/// code point by code point.
+/// Parses an array of contacts with different usernames, which are compared code point by code point.
 ///
 /// # Errors
 /// Returns `invalid` if it is not an array or exceeds a limit, `repeated` for the second contact of a username,
@@ -92,7 +90,7 @@ pub fn contacts(field: Field) -> Result<Vec<Contact>> {
         if !usernames.insert(contact.username.clone()) {
             return Err(Error::Repeated {
                 param: format!("{param}[{index}].username"),
-                reason: "is an earlier contact's too; list each contact once",
+                reason: "is also the username of an earlier contact; list each contact once",
             });
         }
         bytes += 1 + serde_json::to_vec(&contact).map_err(Error::internal)?.len();

@@ -1,20 +1,20 @@
-//! Groups, and what creates and changes them.
+//! Groups, and the requests that create and change them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    input::{Field, Input, Members, RawMembers},
     model::{
         contact::{self, Contact},
         id::Id,
-        input::{Field, Members, Value},
         text::{self, DESCRIPTION, NAME},
         timestamp::{self, Timestamp},
         version::Version,
     },
 };
 
-/// A group. Serialized it has exactly these members, in this order, always all of them.
+/// A group. It is serialized with exactly these members, in this order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     #[serde(skip)]
@@ -47,18 +47,18 @@ impl Group {
         }
     }
 
-    /// The group's id.
+    /// The id.
     pub fn id(&self) -> &Id {
         &self.id
     }
 
-    /// The version that this is of the group.
+    /// The version.
     pub fn version(&self) -> &Version {
         &self.version
     }
 }
 
-/// What a caller gives to create a group.
+/// The members of a group to create.
 #[derive(Debug)]
 pub struct NewGroup {
     name: String,
@@ -70,12 +70,12 @@ pub struct NewGroup {
 impl NewGroup {
     const MEMBERS: &'static [&'static str] = &["name", "description", "avatar_url", "contacts"];
 
-    /// The new group that a body's members describe; all but `name` may be left out or null.
+    /// Parses the members of a body. Only `name` is required; the others may be omitted or null.
     ///
     /// # Errors
-    /// `unknown`, `repeated`, `missing` or `invalid`, with the path of the member to blame.
-    pub fn parse(entries: Vec<(String, Value)>) -> Result<Self> {
-        let mut members = Members::new(entries, "", Self::MEMBERS)?;
+    /// Returns `unknown`, `repeated`, `missing` or `invalid` with the path of the member at fault.
+    pub fn parse(members: RawMembers) -> Result<Self> {
+        let mut members = Members::new(members, "", Self::MEMBERS)?;
         Ok(Self {
             name: members.required("name", |field| NAME.parse(field))?,
             description: members.optional("description", |field| DESCRIPTION.parse(field))?,
@@ -107,19 +107,19 @@ impl DeletedGroup {
     }
 }
 
-/// What an update does to one member.
+/// The change of one member.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change<T> {
-    /// It was not given and stays.
+    /// The member was omitted, and keeps its value.
     Keep,
-    /// It was given as null.
+    /// The member was null, and is cleared.
     Clear,
-    /// It was given a value.
+    /// The member gets this value.
     Set(T),
 }
 
 impl<T> Change<T> {
-    /// The same change, with another form of its value.
+    /// Converts the value.
     pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Change::Keep => Change::Keep,
@@ -136,14 +136,14 @@ impl<T> Change<T> {
         match members.take(name) {
             None => Ok(Change::Keep),
             Some(Field {
-                value: Value::Null, ..
+                value: Input::Null, ..
             }) => Ok(Change::Clear),
             Some(field) => parse(field).map(Change::Set),
         }
     }
 }
 
-/// What a caller gives to update a group. What is not given stays.
+/// The changes of an update.
 #[derive(Debug)]
 pub struct GroupChanges {
     pub(crate) name: Change<String>,
@@ -162,13 +162,12 @@ impl GroupChanges {
         "archived_at",
     ];
 
-    /// The changes that a body's members describe. Null clears what can be null, and the contacts
-    /// to none; a name cannot be null.
+    /// Parses the members of a body. Null clears a member, and removes all contacts; a name cannot be null.
     ///
     /// # Errors
-    /// `unknown`, `repeated` or `invalid`, with the path of the member to blame.
-    pub fn parse(entries: Vec<(String, Value)>) -> Result<Self> {
-        let mut members = Members::new(entries, "", Self::MEMBERS)?;
+    /// Returns `unknown`, `repeated` or `invalid` with the path of the member at fault.
+    pub fn parse(members: RawMembers) -> Result<Self> {
+        let mut members = Members::new(members, "", Self::MEMBERS)?;
         Ok(Self {
             name: match members.take("name") {
                 Some(field) => Change::Set(NAME.parse(field)?),
@@ -183,7 +182,7 @@ impl GroupChanges {
         })
     }
 
-    /// Whether nothing was given, so that the group stays as it is.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.name == Change::Keep
             && self.description == Change::Keep

@@ -4,19 +4,19 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, base62, model::input::Field};
+use crate::{Error, Result, base62, input::Field};
 
 /// 16 characters of `0-9A-Za-z`, case-sensitive.
 ///
-/// Ids that we make sort by time of creation in byte order: 7 characters of milliseconds since the
-/// Unix epoch in base 62, which last until 2081, then 9 random ones (53.6 bits). An id is no
-/// secret: access is decided by the token alone.
+/// Generated ids sort by creation time in byte order: 7 characters of milliseconds since the Unix epoch in base
+/// 62, which last until 2081, then 9 random characters (53.6 bits). Ids are not secret: only the token grants
+/// access.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Id(String);
 
 impl Id {
-    /// How many characters an id has.
+    /// The number of characters.
     pub const CHARS: usize = 16;
 
     const TIME_CHARS: usize = 7;
@@ -28,15 +28,15 @@ impl Id {
         Self(time + &base62::random(Self::CHARS - Self::TIME_CHARS))
     }
 
-    /// The id that `text` is, if it is well-formed.
+    /// Returns the id that `text` is, if it is well-formed.
     pub fn from_text(text: &str) -> Option<Self> {
         (text.len() == Self::CHARS && base62::is_valid(text)).then(|| Self(text.to_owned()))
     }
 
-    /// The id in `field`.
+    /// Parses an id.
     ///
     /// # Errors
-    /// `invalid` where it holds none.
+    /// Returns `invalid` if the field does not contain one.
     pub fn parse(field: Field) -> Result<Self> {
         let (param, text) = field.string()?;
         Self::from_text(&text).ok_or_else(|| {
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_ids_are_well_formed_and_begin_with_the_time() {
+    fn generated_ids_are_well_formed_and_start_with_the_time() {
         let id = Id::created_at(Duration::from_millis(1_700_000_000_000));
         assert_eq!(Id::from_text(id.as_str()).as_ref(), Some(&id));
         assert_eq!(id.as_str()[..7], base62::encode(1_700_000_000_000, 7));
     }
 
     #[test]
-    fn only_16_characters_of_base_62_are_an_id() {
+    fn an_id_has_16_characters_of_base_62() {
         assert!(Id::from_text("l7cGNIBKZiNJ6wqF").is_some());
         for text in [
             "",

@@ -1,29 +1,29 @@
-//! The rules for strings. Each limit is the contract's; lengths are in characters, which are
-//! Unicode scalar values, unless the name says bytes. Strings are kept as they came.
+//! The rules for strings. The limits are those of the contract, in characters (Unicode scalar values) unless the
+//! name says bytes. Strings are stored exactly as sent.
 
 use url::Url;
 
-use crate::{Error, Result, model::input::Field};
+use crate::{Error, Result, input::Field};
 
-/// What white space a string may hold; white space is Unicode's `White_Space`.
+/// Which white space (Unicode's `White_Space`) a string may contain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum WhiteSpace {
-    /// Any.
+    /// Any white space.
     Any,
-    /// Any, but not nothing else.
+    /// Allowed, but not on its own.
     NotAlone,
-    /// None at all.
+    /// No white space.
     None,
 }
 
-/// The rule of one string member.
+/// The rule for a string member.
 #[derive(Clone, Copy, Debug)]
 pub struct TextRule {
     /// The fewest characters.
     pub min_chars: usize,
     /// The most characters.
     pub max_chars: usize,
-    /// Whether LF, CR and tab are allowed; no other control character (Unicode's `Cc`) ever is.
+    /// Whether LF, CR and tab are allowed. Other control characters (Unicode's `Cc`) never are.
     lines: bool,
     white_space: WhiteSpace,
 }
@@ -38,10 +38,10 @@ impl TextRule {
         }
     }
 
-    /// The string in `field`, if it keeps this rule.
+    /// Parses a string.
     ///
     /// # Errors
-    /// `invalid` where it does not, or is no string.
+    /// Returns `invalid` if the field does not contain a string, or if it breaks the rule.
     pub fn parse(&self, field: Field) -> Result<String> {
         let (param, text) = field.string()?;
         match self.fault(&text) {
@@ -61,10 +61,10 @@ impl TextRule {
         let allowed = |c: char| self.lines && matches!(c, '\n' | '\r' | '\t');
         if let Some(control) = text.chars().find(|c| c.is_control() && !allowed(*c)) {
             return Some(format!(
-                "holds the control character U+{:04X} and must hold none{}",
+                "contains the control character U+{:04X}, which is not allowed{}",
                 u32::from(control),
                 if self.lines {
-                    " but line feed, carriage return and tab"
+                    "; only line feed, carriage return and tab are"
                 } else {
                     ""
                 },
@@ -72,11 +72,11 @@ impl TextRule {
         }
         match self.white_space {
             WhiteSpace::None if text.contains(char::is_whitespace) => {
-                Some("holds white space and must hold none".to_owned())
+                Some("contains white space, which is not allowed".to_owned())
             }
-            WhiteSpace::NotAlone if text.chars().all(char::is_whitespace) => Some(
-                "is nothing but white space and must hold at least one other character".to_owned(),
-            ),
+            WhiteSpace::NotAlone if text.chars().all(char::is_whitespace) => {
+                Some("must contain a character other than white space".to_owned())
+            }
             _ => None,
         }
     }
@@ -94,7 +94,7 @@ pub const DESCRIPTION: TextRule = TextRule {
     ..TextRule::new(0, 4_096)
 };
 
-/// A contact's user name.
+/// A contact's username.
 pub const USERNAME: TextRule = TextRule {
     white_space: WhiteSpace::None,
     ..TextRule::new(1, 64)
@@ -106,18 +106,18 @@ pub const PHONE_NUMBER: TextRule = TextRule::new(1, 32);
 /// A contact's display name.
 pub const DISPLAY_NAME: TextRule = TextRule::new(1, 256);
 
-/// What a token is for.
+/// The name of a token.
 pub const TOKEN_NAME: TextRule = TextRule::new(1, 64);
 
-/// The longest avatar URL, in bytes of UTF-8.
+/// The most bytes of an avatar URL.
 pub const MAX_URL_BYTES: usize = 2_048;
 
-/// The URL of an avatar: an absolute `http` or `https` URL with a host that the parser of the
-/// [WHATWG URL Standard](https://url.spec.whatwg.org/) takes, kept as it came.
+/// Parses the URL of an avatar: an absolute `http` or `https` URL with a host that the parser of the
+/// [WHATWG URL Standard](https://url.spec.whatwg.org/) accepts.
 ///
 /// # Errors
-/// `invalid` where it is not one, is too long, or holds white space or control characters, which
-/// that parser would quietly drop.
+/// Returns `invalid` if it is not one, is too long, or contains white space or control characters, which that parser
+/// would silently remove.
 pub fn avatar_url(field: Field) -> Result<String> {
     let (param, text) = field.string()?;
     if text.len() > MAX_URL_BYTES {
@@ -140,9 +140,9 @@ pub fn avatar_url(field: Field) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::input::Value;
+    use crate::input::Input;
 
-    fn takes(rule: &TextRule, text: &str) -> bool {
+    fn accepts(rule: &TextRule, text: &str) -> bool {
         rule.fault(text).is_none()
     }
 
@@ -157,16 +157,16 @@ mod tests {
             TOKEN_NAME,
         ] {
             for character in ["a", "é", "語", "🦀"] {
-                assert!(takes(&rule, &character.repeat(rule.max_chars)));
-                assert!(!takes(&rule, &character.repeat(rule.max_chars + 1)));
-                assert!(takes(&rule, &character.repeat(rule.min_chars)));
+                assert!(accepts(&rule, &character.repeat(rule.max_chars)));
+                assert!(!accepts(&rule, &character.repeat(rule.max_chars + 1)));
+                assert!(accepts(&rule, &character.repeat(rule.min_chars)));
             }
-            assert_eq!(takes(&rule, ""), rule.min_chars == 0);
+            assert_eq!(accepts(&rule, ""), rule.min_chars == 0);
         }
     }
 
     #[test]
-    fn control_characters_are_refused_but_line_breaks_and_tabs_in_a_description() {
+    fn control_characters_are_rejected_except_line_breaks_and_tabs_in_a_description() {
         for rule in [
             NAME,
             DESCRIPTION,
@@ -178,33 +178,33 @@ mod tests {
             for control in [
                 '\0', '\u{7}', '\u{1b}', '\u{7f}', '\u{80}', '\u{85}', '\u{9f}',
             ] {
-                assert!(!takes(&rule, &format!("a{control}b")), "{control:?}");
+                assert!(!accepts(&rule, &format!("a{control}b")), "{control:?}");
             }
         }
-        assert!(takes(&DESCRIPTION, "a\n\r\tb"));
+        assert!(accepts(&DESCRIPTION, "a\n\r\tb"));
         for control in ["a\n", "a\r", "a\t"] {
-            assert!(!takes(&NAME, control) && !takes(&DISPLAY_NAME, control));
+            assert!(!accepts(&NAME, control) && !accepts(&DISPLAY_NAME, control));
         }
     }
 
     #[test]
     fn white_space_is_unicodes() {
         for space in [" ", "\u{a0}", "\u{2003}", "\u{3000}"] {
-            assert!(!takes(&NAME, &space.repeat(3)));
-            assert!(takes(&NAME, &format!("{space}a{space}")));
-            assert!(!takes(&USERNAME, &format!("a{space}b")));
-            assert!(takes(&DISPLAY_NAME, space));
+            assert!(!accepts(&NAME, &space.repeat(3)));
+            assert!(accepts(&NAME, &format!("{space}a{space}")));
+            assert!(!accepts(&USERNAME, &format!("a{space}b")));
+            assert!(accepts(&DISPLAY_NAME, space));
         }
         // A zero-width space is not white space to Unicode.
-        assert!(takes(&NAME, "\u{200b}") && takes(&USERNAME, "a\u{200b}b"));
+        assert!(accepts(&NAME, "\u{200b}") && accepts(&USERNAME, "a\u{200b}b"));
     }
 
     #[test]
-    fn avatar_urls_are_what_the_whatwg_parser_takes_without_hidden_characters() {
+    fn avatar_urls_are_those_of_the_whatwg_parser_without_hidden_characters() {
         let parse = |text: &str| {
             avatar_url(Field {
                 param: "u".into(),
-                value: Value::String(text.into()),
+                value: Input::JsonString(text.into()),
             })
         };
         let longest = format!("https://a.example/{}", "x".repeat(MAX_URL_BYTES - 18));
@@ -216,7 +216,7 @@ mod tests {
             "https://user:password@example.com/",
             &longest,
         ] {
-            assert_eq!(parse(url).expect(url), url, "kept as it came");
+            assert_eq!(parse(url).expect(url), url, "unchanged");
         }
         for url in [
             "",

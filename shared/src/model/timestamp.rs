@@ -1,32 +1,32 @@
-//! Moments, in whole seconds since the Unix epoch.
+//! Times in whole seconds since the Unix epoch.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, model::input::Field};
+use crate::{Error, Result, input::Field};
 
-/// A moment in whole seconds since the Unix epoch.
+/// A time in whole seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The earliest moment: the epoch.
+    /// The earliest time: the epoch.
     pub const MIN_SECONDS: i64 = 0;
 
-    /// The latest moment: the last second of the year 9999, where four-digit years end.
+    /// The latest time: the last second of the year 9999, the last with four digits.
     pub const MAX_SECONDS: i64 = 253_402_300_799;
 
-    /// The current moment, by the machine's clock.
+    /// Returns the current time of the machine's clock.
     pub fn now() -> Self {
         since_epoch().into()
     }
 
-    /// The moment in `field`.
+    /// Parses a time.
     ///
     /// # Errors
-    /// `invalid` where it holds no integer or one out of range.
+    /// Returns `invalid` if the field does not contain an integer in range.
     pub fn parse(field: Field) -> Result<Self> {
         let (param, seconds) = field.integer()?;
         if !(Self::MIN_SECONDS..=Self::MAX_SECONDS).contains(&seconds) {
@@ -37,7 +37,7 @@ impl Timestamp {
         Ok(Self(seconds))
     }
 
-    /// The moment this many seconds later.
+    /// Returns the time this many seconds later.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0 + seconds)
     }
@@ -49,13 +49,13 @@ impl Timestamp {
 }
 
 impl From<Duration> for Timestamp {
-    /// Returns the moment at this time since the Unix epoch.
+    /// Drops the fraction of a second.
     fn from(since_epoch: Duration) -> Self {
         Self(since_epoch.as_secs() as i64)
     }
 }
 
-/// How long ago the Unix epoch was; nothing, should the clock stand before it.
+/// Returns the time since the Unix epoch; zero if the clock is before it.
 pub(crate) fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! Bearer tokens, and what operators ask for to issue and revoke them.
+//! Bearer tokens, and the requests of operators to issue and revoke them.
 
 use std::fmt;
 
@@ -7,19 +7,15 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Result, base62,
-    model::{
-        account::AccountId,
-        input::{Field, Members, Value},
-        text::TOKEN_NAME,
-        timestamp::Timestamp,
-    },
+    input::{Field, Members, RawMembers},
+    model::{account::AccountId, text::TOKEN_NAME, timestamp::Timestamp},
 };
 
-/// A bearer token: `groups_`, 43 characters of base 62 (256 random bits), and 6 characters for the
-/// CRC-32 (zlib's) of the 50 characters before, in base 62, padded with `0`. The checksum lets junk
-/// be refused without a look-up, and secret scanners recognise a token.
+/// A bearer token: `groups_`, 43 characters of base 62 (256 random bits), and 6 characters with the CRC-32 (zlib) of
+/// the preceding 50 characters in base 62, padded with `0`. With the checksum, random junk is rejected without a
+/// look-up, and secret scanners recognize a token.
 ///
-/// It is a secret: it does not show in `Debug`, and only its hash is stored.
+/// It is secret: `Debug` does not show it, and only its hash is stored.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Token(String);
@@ -29,14 +25,14 @@ impl Token {
     const RANDOM_CHARS: usize = 43;
     const CHECKSUM_CHARS: usize = 6;
 
-    /// A new token.
+    /// Generates a token.
     pub fn new() -> Self {
         let body = Self::PREFIX.to_owned() + &base62::random(Self::RANDOM_CHARS);
         let checksum = Self::checksum(&body);
         Self(body + &checksum)
     }
 
-    /// The token that `text` is, if its form and checksum are right.
+    /// Returns the token that `text` is, if its form and checksum are right.
     pub fn from_text(text: &str) -> Option<Self> {
         let random = text.strip_prefix(Self::PREFIX)?;
         if random.len() != Self::RANDOM_CHARS + Self::CHECKSUM_CHARS || !base62::is_valid(random) {
@@ -46,21 +42,21 @@ impl Token {
         (checksum == Self::checksum(body)).then(|| Self(text.to_owned()))
     }
 
-    /// The token in `field`.
+    /// Parses a token.
     ///
     /// # Errors
-    /// `invalid` where it holds none: a token pasted half must not pass for one that is unknown.
+    /// Returns `invalid` if its form or checksum is wrong: a truncated token must not appear revoked.
     pub fn parse(field: Field) -> Result<Self> {
         let (param, text) = field.string()?;
         Self::from_text(&text).ok_or_else(|| {
             Error::invalid(
                 param,
-                "is not a whole token: its form or its checksum is wrong",
+                "is not a complete token: its form or its checksum is wrong",
             )
         })
     }
 
-    /// The SHA-256 of the token, which is all of it that is ever stored.
+    /// Returns the SHA-256 of the token. Only this is stored.
     pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(&self.0).into())
     }
@@ -90,7 +86,7 @@ impl fmt::Debug for Token {
 pub struct TokenHash([u8; 32]);
 
 impl fmt::Display for TokenHash {
-    /// 64 lower-case hexadecimal digits.
+    /// Writes 64 lower-case hexadecimal digits.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -98,7 +94,7 @@ impl fmt::Display for TokenHash {
     }
 }
 
-/// What an operator gives to issue a token.
+/// A token to issue.
 #[derive(Debug)]
 pub struct NewToken {
     pub(crate) account_id: AccountId,
@@ -109,13 +105,13 @@ pub struct NewToken {
 impl NewToken {
     const MEMBERS: &'static [&'static str] = &["account_id", "name", "expires_at"];
 
-    /// The new token that a payload's members describe.
+    /// Parses the members of a payload.
     ///
     /// # Errors
-    /// `unknown`, `repeated`, `missing` or `invalid`, with the member to blame; `invalid` also for
-    /// an `expires_at` that does not lie ahead of `now`.
-    pub fn parse(entries: Vec<(String, Value)>, now: Timestamp) -> Result<Self> {
-        let mut members = Members::new(entries, "", Self::MEMBERS)?;
+    /// Returns `unknown`, `repeated`, `missing` or `invalid` with the member at fault. `expires_at` must be later than
+    /// `now`.
+    pub fn parse(members: RawMembers, now: Timestamp) -> Result<Self> {
+        let mut members = Members::new(members, "", Self::MEMBERS)?;
         let new = Self {
             account_id: members.required("account_id", AccountId::parse)?,
             name: members.required("name", |field| TOKEN_NAME.parse(field))?,
@@ -126,7 +122,7 @@ impl NewToken {
                 let (then, now) = (expires_at.seconds(), now.seconds());
                 Err(Error::invalid(
                     "expires_at",
-                    format!("is {then} and must lie ahead of now, {now}"),
+                    format!("is {then} and must be later than now, {now}"),
                 ))
             }
             _ => Ok(new),
@@ -134,16 +130,16 @@ impl NewToken {
     }
 }
 
-/// Which tokens an operator wants revoked.
+/// The tokens to revoke.
 #[derive(Debug)]
 pub enum Revocation {
     /// One token.
     One(Token),
-    /// An account's tokens: all, or those of one name.
+    /// The tokens of an account: all, or those with a name.
     OfAccount {
         /// The account.
         account_id: AccountId,
-        /// The name, where only tokens of that name are meant.
+        /// The name; `None` for all tokens.
         name: Option<String>,
     },
 }
@@ -151,14 +147,13 @@ pub enum Revocation {
 impl Revocation {
     const MEMBERS: &'static [&'static str] = &["token", "account_id", "name"];
 
-    /// The revocation that a payload's members describe: `token`, or `account_id` with or without
-    /// `name`.
+    /// Parses the members of a payload: `token`, or `account_id` with or without `name`.
     ///
     /// # Errors
-    /// `unknown`, `repeated`, `missing` or `invalid`, with the member to blame; null is not the
-    /// same as absent here, where it would widen what is revoked.
-    pub fn parse(entries: Vec<(String, Value)>) -> Result<Self> {
-        let mut members = Members::new(entries, "", Self::MEMBERS)?;
+    /// Returns `unknown`, `repeated`, `missing` or `invalid` with the member at fault. `null` is rejected: treating it as
+    /// absent would revoke more tokens than intended.
+    pub fn parse(members: RawMembers) -> Result<Self> {
+        let mut members = Members::new(members, "", Self::MEMBERS)?;
         let token = members.take("token");
         let account_id = members.take("account_id");
         let name = members.take("name");
@@ -166,7 +161,7 @@ impl Revocation {
             (Some(token), None, None) => Ok(Revocation::One(Token::parse(token)?)),
             (Some(_), _, _) => {
                 let reason =
-                    "cannot be combined with `account_id` or `name`; give the one or the other";
+                    "cannot be combined with `account_id` or `name`; give one or the other";
                 Err(Error::invalid("token", reason))
             }
             (None, Some(account_id), name) => Ok(Revocation::OfAccount {
@@ -178,7 +173,7 @@ impl Revocation {
             }),
             (None, None, None) => {
                 let reason =
-                    "The payload must hold `token`, or `account_id` with or without `name`";
+                    "The payload must contain `token`, or `account_id` with or without `name`";
                 Err(Error::Invalid {
                     param: None,
                     reason: reason.to_owned(),
@@ -204,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_with_any_character_changed_missing_or_added_is_refused() {
+    fn a_token_with_any_character_changed_missing_or_added_is_rejected() {
         let Token(text) = Token::new();
         for index in 0..text.len() {
             let other = if &text[index..=index] == "A" {

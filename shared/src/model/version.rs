@@ -1,4 +1,4 @@
-//! Versions of a group, which its ETag shows and conditions compare.
+//! Versions of a group, which are the content of its ETag.
 
 use std::fmt;
 
@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base62;
 
-/// A version of a group: random, so that every change makes one that never was, and a write that is
-/// tried again knows its own.
+/// A version of a group. It is random, so every change has a new one, and a repeated write recognizes its own.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Version(String);
@@ -15,17 +14,17 @@ pub struct Version(String);
 impl Version {
     const CHARS: usize = 16;
 
-    /// A version that no group has had.
+    /// Generates a version.
     pub fn new() -> Self {
         Self(base62::random(Self::CHARS))
     }
 
-    /// The version that `text` is, if it can be one of ours.
+    /// Returns the version that `text` is, if it is well-formed.
     pub fn from_text(text: &str) -> Option<Self> {
         (text.len() == Self::CHARS && base62::is_valid(text)).then(|| Self(text.to_owned()))
     }
 
-    /// The strong entity tag of this version (RFC 9110, section 8.8.3).
+    /// Returns the strong entity tag of this version (RFC 9110, section 8.8.3).
     pub fn etag(&self) -> String {
         format!("\"{self}\"")
     }
@@ -43,17 +42,17 @@ impl fmt::Display for Version {
     }
 }
 
-/// On which version of a group a write depends.
+/// The versions of a group that a write requires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IfMatch {
-    /// On none: that the group is there is enough.
+    /// Any version; the group only has to exist.
     Any,
-    /// On one of these; on none that can be, where there are none.
+    /// One of these versions; an empty list matches nothing.
     OneOf(Vec<Version>),
 }
 
 impl IfMatch {
-    /// Whether a group of `version` may be written.
+    /// Whether a group with this version may be written.
     pub fn holds_for(&self, version: &Version) -> bool {
         match self {
             IfMatch::Any => true,

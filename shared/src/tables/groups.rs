@@ -11,23 +11,23 @@ use aws_sdk_dynamodb::{
 
 use crate::{
     Error, Result,
-    auth::Caller,
-    dynamodb::{self, Attempts, MissingVariable, variable},
-    model::{Cursor, Group, GroupChanges, Id, IfMatch, ListQuery, Page, Version},
+    dynamodb::{self, Attempts},
+    env::{self, MissingVariable},
+    model::{Caller, Cursor, Group, GroupChanges, Id, IfMatch, ListQuery, Page, Version},
 };
 
 mod expression;
 mod item;
 
 use expression::Expression;
-use item::{Item, account_state, group, group_and_replaced_version, key};
+use item::{Attributes, Item, account_state, key};
 
 const INDEX_BY_STATE: &str = "by-state";
 
 /// The condition of a write that stores a new group. Whatever happens, it overwrites no other group.
 const IS_NEW: &str = "attribute_not_exists(id)";
 
-/// The table of groups. Every key that it reads or writes names the caller's account.
+/// The table of groups. Every key that it reads or writes contains the caller's account.
 #[derive(Clone, Debug)]
 pub struct Groups {
     client: Client,
@@ -35,19 +35,19 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The table that `GROUPS_TABLE` names.
+    /// Creates a client of the table that `GROUPS_TABLE` names.
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
-        let table = variable("GROUPS_TABLE", "the name of the DynamoDB table of groups")?;
+        let table = env::required("GROUPS_TABLE", "the name of the DynamoDB table of groups")?;
         Ok(Self {
             client: client.clone(),
             table,
         })
     }
 
-    /// Stores a new group of the caller's.
+    /// Stores a new group of the caller.
     ///
     /// # Errors
     /// Returns `unavailable`, `outcome_unknown` or `internal` if DynamoDB does not confirm the write.
@@ -84,11 +84,11 @@ impl Groups {
         }
     }
 
-    /// The write that stores a new group of the caller's, for a transaction.
+    /// Returns the write that stores a new group of the caller, for a transaction.
     ///
     /// # Errors
     /// Returns `internal` if the group cannot be converted to an item.
-    pub(super) fn put(&self, caller: &Caller, group: &Group) -> Result<Put> {
+    pub(super) fn put_for_transaction(&self, caller: &Caller, group: &Group) -> Result<Put> {
         let item = Item::new(caller.account_id(), group)?.into_attributes()?;
         Put::builder()
             .table_name(&self.table)
@@ -105,7 +105,7 @@ impl Groups {
     pub async fn get(&self, caller: &Caller, id: &Id) -> Result<Group> {
         let read = self.read(caller, id);
         let found = dynamodb::read(async || read.clone().send().await).await?;
-        group(found.item.ok_or(Error::GroupNotFound)?)
+        to_group(found.item.ok_or(Error::GroupNotFound)?)
     }
 
     /// The request that reads one of the caller's groups.
@@ -117,7 +117,7 @@ impl Groups {
             .consistent_read(true)
     }
 
-    /// A page of the caller's groups: one query, which reads the page and one group more.
+    /// Returns a page of the caller's groups. One query reads the page and one more group.
     ///
     /// # Errors
     /// Returns `unavailable` or `internal` if the table cannot be read.
@@ -127,16 +127,17 @@ impl Groups {
             None => ("account_id", account.to_string()),
             Some(archived) => ("account_state", account_state(account, archived)),
         };
+        let is_oldest_first = matches!(query.cursor, Some(Cursor::EndingBefore(_)));
         let mut condition = format!("{partition} = :owner");
         let mut read = self
             .client
             .query()
             .table_name(&self.table)
             .expression_attribute_values(":owner", AttributeValue::S(owner))
-            // An index has no strongly consistent reads to offer.
+            // Indexes do not support strongly consistent reads.
             .consistent_read(query.archived.is_none())
             .set_index_name(query.archived.map(|_| INDEX_BY_STATE.to_owned()))
-            .scan_index_forward(matches!(query.cursor, Some(Cursor::EndingBefore(_))))
+            .scan_index_forward(is_oldest_first)
             .limit(query.limit as i32 + 1);
         if let Some(cursor) = &query.cursor {
             let (comparison, id) = match cursor {
@@ -150,16 +151,22 @@ impl Groups {
         let read = dynamodb::read(async || read.clone().send().await).await?;
         let cut_short = read.last_evaluated_key.is_some();
         let mut items = read.items.unwrap_or_default();
-        // One group more than asked for says that more follow. Where the query ended early because
-        // it had read 1 MB, whether more follow is not known, but for the last one it read: left to
-        // the next page, it makes the answer certain, and groups are small enough (400 KB) for at
-        // least one to stay.
+        // If there is one group more than asked for, more follow. If the query ended early because it had read
+        // 1 MB, the last group is left to the next page, so that "more follow" is certain. At least one other
+        // group remains, because a group has 400 KB at most.
         let has_more = items.len() > query.limit || cut_short;
         if has_more {
             items.pop();
         }
-        let groups = items.into_iter().map(group).collect::<Result<Vec<_>>>()?;
-        Page::new(&groups, has_more, query.cursor.as_ref())
+        let groups = items
+            .into_iter()
+            .map(to_group)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Page {
+            groups,
+            has_more,
+            is_oldest_first,
+        })
     }
 
     /// Changes one of the caller's groups, in one write of the changed members only, and returns the
@@ -180,8 +187,7 @@ impl Groups {
     ) -> Result<Group> {
         if changes.is_empty() {
             let group = self.get(caller, id).await?;
-            let holds = if_match.holds_for(&group.version);
-            return if holds {
+            return if if_match.holds_for(&group.version) {
                 Ok(group)
             } else {
                 Err(Error::PreconditionFailed)
@@ -189,8 +195,8 @@ impl Groups {
         }
         let update = Expression::of_update(caller.account_id(), changes)?;
         let mut attempts = Attempts::for_write();
-        // The versions of the attempts before. Each attempt has one of its own, because the group may have
-        // changed in between, and one version must not identify two contents.
+        // The versions of earlier attempts. Each attempt has its own, because the group may have changed in between,
+        // and one version must not identify two contents.
         let mut earlier = Vec::new();
         loop {
             let version = Version::new();
@@ -211,7 +217,7 @@ impl Groups {
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
             let error = match attempts.send(written.send()).await {
-                Ok(written) => return group(written.attributes.unwrap_or_default()),
+                Ok(written) => return to_group(written.attributes.unwrap_or_default()),
                 Err(error) => error,
             };
             if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
@@ -224,7 +230,9 @@ impl Groups {
                         Error::GroupNotFound
                     });
                 };
-                let (found, replaced) = group_and_replaced_version(found)?;
+                let mut found = Item::from_attributes(found)?;
+                let replaced = found.replaced_version.take();
+                let found = found.into_group()?;
                 let is_ours = |version| earlier.contains(version);
                 if is_ours(&found.version) || replaced.as_ref().is_some_and(is_ours) {
                     return Ok(found);
@@ -279,4 +287,8 @@ impl Groups {
             attempts.retry(error).await?;
         }
     }
+}
+
+fn to_group(attributes: Attributes) -> Result<Group> {
+    Item::from_attributes(attributes)?.into_group()
 }

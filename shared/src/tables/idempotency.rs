@@ -1,13 +1,13 @@
-//! The table of idempotency keys: what was answered to the first request of each.
+//! The table of idempotency keys, with the response to the first request of each.
 //!
 //! | attribute | type | |
 //! |---|---|---|
-//! | `account_id` | S | partition key: the account whose key it is |
+//! | `account_id` | S | partition key: the account of the key |
 //! | `key_hash` | S | sort key: the SHA-256 of the key in hexadecimal |
 //! | `fingerprint` | S | the SHA-256 of the body's media type and bytes in hexadecimal |
 //! | `group_id` | S | the group that was created |
-//! | `version` | S | its version then |
-//! | `body` | S | the body of the answer, byte by byte |
+//! | `version` | S | the version that the group had then |
+//! | `body` | S | the body of the response |
 //! | `expires_at` | N | Unix seconds; the table's TTL attribute |
 
 use std::collections::HashMap;
@@ -25,10 +25,10 @@ use serde::{Deserialize, Serialize};
 use super::Groups;
 use crate::{
     Error, Result,
-    auth::Caller,
-    dynamodb::{Attempts, Failure, MissingVariable, is_throttling, variable},
-    model::{AccountId, Fingerprint, Group, Id, IdempotencyKey, Timestamp, Version},
-    telemetry::note,
+    dynamodb::{Attempts, Failure, is_throttling},
+    env::{self, MissingVariable},
+    model::{AccountId, Caller, Fingerprint, FirstResponse, Group, IdempotencyKey, Timestamp},
+    telemetry::record,
 };
 
 /// How long a key is remembered, in seconds: 24 hours.
@@ -42,35 +42,24 @@ pub struct Idempotency {
     groups: Groups,
 }
 
-/// The answer to the first request of a key.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct FirstAnswer {
-    /// The group that was created.
-    pub group_id: Id,
-    /// Its version then.
-    pub version: Version,
-    /// The body.
-    pub body: String,
-}
-
 #[derive(Deserialize, Serialize)]
 struct Item {
     account_id: AccountId,
     key_hash: String,
     fingerprint: String,
     #[serde(flatten)]
-    answer: FirstAnswer,
+    response: FirstResponse,
     expires_at: Timestamp,
 }
 
 impl Idempotency {
-    /// The table that `IDEMPOTENCY_TABLE` names, for creating groups in `groups`.
+    /// Creates a client of the table that `IDEMPOTENCY_TABLE` names, and of `groups`.
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client, groups: &Groups) -> Result<Self, MissingVariable> {
         let meaning = "the name of the DynamoDB table of idempotency keys";
-        let table = variable("IDEMPOTENCY_TABLE", meaning)?;
+        let table = env::required("IDEMPOTENCY_TABLE", meaning)?;
         Ok(Self {
             client: client.clone(),
             table,
@@ -79,25 +68,25 @@ impl Idempotency {
     }
 
     /// Stores a new group and its key in one transaction. If the key has been used for the same body before,
-    /// nothing is stored, and the first answer is returned.
+    /// nothing is stored, and the first response is returned.
     ///
     /// # Errors
     /// Returns `idempotency_key_reused` if the key came with another body; `unavailable`, `outcome_unknown` or
     /// `internal` if DynamoDB does not confirm the transaction.
-    pub async fn create(
+    pub async fn create_group(
         &self,
         caller: &Caller,
         key: &IdempotencyKey,
         fingerprint: &Fingerprint,
         group: &Group,
         body: &str,
-    ) -> Result<Option<FirstAnswer>> {
+    ) -> Result<Option<FirstResponse>> {
         let now = Timestamp::now();
         let item = Item {
             account_id: caller.account_id().clone(),
             key_hash: key.hash(),
             fingerprint: fingerprint.as_str().to_owned(),
-            answer: FirstAnswer {
+            response: FirstResponse {
                 group_id: group.id().clone(),
                 version: group.version().clone(),
                 body: body.to_owned(),
@@ -108,13 +97,13 @@ impl Idempotency {
         let put_key = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            // DynamoDB's TTL removes expired keys only in the course of days.
+            // DynamoDB's TTL deletes expired items only within days.
             .condition_expression("attribute_not_exists(key_hash) OR expires_at <= :now")
             .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(Error::internal)?;
-        let put_group = self.groups.put(caller, group)?;
+        let put_group = self.groups.put_for_transaction(caller, group)?;
         let writes = [put_key, put_group].map(|put| TransactWriteItem::builder().put(put).build());
         let transaction = self
             .client
@@ -144,20 +133,20 @@ impl Idempotency {
     }
 }
 
-/// The first answer, if the key came with the same body.
+/// Returns the first response, if the key was used with the same body.
 ///
-/// It is never the answer to this request itself: if the response of an attempt is lost, DynamoDB confirms the
+/// It is never the response to this request itself: if the response of an attempt is lost, DynamoDB confirms the
 /// next one by its client request token.
 fn replay(
     item: &HashMap<String, AttributeValue>,
     fingerprint: &Fingerprint,
-) -> Result<FirstAnswer> {
+) -> Result<FirstResponse> {
     let first: Item = serde_dynamo::from_item(item.clone()).map_err(Error::internal)?;
     if first.fingerprint != fingerprint.as_str() {
         return Err(Error::IdempotencyKeyReused);
     }
-    note(|observed| observed.replayed = true);
-    Ok(first.answer)
+    record(|stats| stats.replayed = true);
+    Ok(first.response)
 }
 
 /// What the reasons for which a transaction was cancelled mean for the next attempt.

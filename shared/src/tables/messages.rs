@@ -5,7 +5,7 @@
 //! | `conversation_id` | S | partition key |
 //! | `id` | S | sort key |
 //!
-//! What else a message has is not ours to know.
+//! Other attributes belong to the messages service.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -17,10 +17,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     Error, Result,
-    dynamodb::{Attempts, Failure, MissingVariable, variable},
-    model::Id,
-    queue::Progress,
-    telemetry::note,
+    dynamodb::{Attempts, Failure},
+    env::{self, MissingVariable},
+    model::{Id, Progress},
+    telemetry::record,
 };
 
 /// How many messages DynamoDB deletes in one request at most.
@@ -37,12 +37,12 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// The table that `MESSAGES_TABLE` names.
+    /// Creates a client of the table that `MESSAGES_TABLE` names.
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
-        let table = variable(
+        let table = env::required(
             "MESSAGES_TABLE",
             "the name of the DynamoDB table of messages",
         )?;
@@ -122,7 +122,7 @@ impl Messages {
                     let sent = left.len();
                     let mut unprocessed = written.unprocessed_items.unwrap_or_default();
                     left = unprocessed.remove(&self.table).unwrap_or_default();
-                    note(|observed| observed.messages_purged += (sent - left.len()) as u32);
+                    record(|stats| stats.messages_purged += (sent - left.len()) as u32);
                     if !left.is_empty() {
                         attempts
                             .retry_failure(

@@ -30,12 +30,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     Error, Result, base62,
-    dynamodb::{self, Attempts, MissingVariable, variable},
+    dynamodb::{self, Attempts},
+    env::{self, MissingVariable},
     model::{AccountId, NewToken, Revocation, Timestamp, Token, token::TokenHash},
-    telemetry::note,
+    telemetry::record,
 };
 
-/// How long [`Tokens::connect`] may take. Lambda gives a function ten seconds for all of its init.
+/// How long [`Tokens::connect`] may take. Lambda allows ten seconds for all of init.
 const INIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const INDEX_BY_ACCOUNT: &str = "by-account";
@@ -57,16 +58,16 @@ pub struct Tokens {
     table: String,
 }
 
-/// What a token in force is good for.
+/// An active token.
 #[derive(Debug)]
-pub struct InForce {
-    /// The account that it names.
+pub struct ActiveToken {
+    /// The account that it identifies.
     pub account_id: AccountId,
-    /// When it ends, where it does.
+    /// When it expires, if it does.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token that was just issued, with the token itself, which is shown this once.
+/// An issued token. This is the only time the token is shown.
 #[derive(Debug, Serialize)]
 pub struct IssuedToken {
     token: Token,
@@ -76,7 +77,7 @@ pub struct IssuedToken {
     expires_at: Option<Timestamp>,
 }
 
-/// The attributes of an item that decide whether the token is in force.
+/// The attributes of an item that decide whether the token is active.
 #[derive(Deserialize)]
 struct Item {
     account_id: AccountId,
@@ -93,24 +94,24 @@ impl Item {
 }
 
 impl Tokens {
-    /// The table that `TOKENS_TABLE` names.
+    /// Creates a client of the table that `TOKENS_TABLE` names.
     ///
     /// # Errors
-    /// Where the variable is not set.
+    /// Returns an error if the variable is not set.
     pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
-        let table = variable("TOKENS_TABLE", "the name of the DynamoDB table of tokens")?;
+        let table = env::required("TOKENS_TABLE", "the name of the DynamoDB table of tokens")?;
         Ok(Self {
             client: client.clone(),
             table,
         })
     }
 
-    /// What the token of this hash is good for, if it is in force: known, not revoked, not expired.
-    /// The read is strongly consistent, so that a revocation counts from the moment it is answered.
+    /// Returns the token with this hash if it is active: known, not revoked, not expired. The read is strongly
+    /// consistent, so a revocation takes effect before its response.
     ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be read.
-    pub async fn in_force(&self, hash: &TokenHash) -> Result<Option<InForce>> {
+    /// Returns `unavailable` or `internal` if the table cannot be read.
+    pub async fn find_active(&self, hash: &TokenHash) -> Result<Option<ActiveToken>> {
         let read = self
             .client
             .get_item()
@@ -123,17 +124,17 @@ impl Tokens {
             return Ok(None);
         };
         let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
-        let is_in_force = item.revoked_at.is_none() && !item.is_expired();
-        Ok(is_in_force.then_some(InForce {
+        let is_active = item.revoked_at.is_none() && !item.is_expired();
+        Ok(is_active.then_some(ActiveToken {
             account_id: item.account_id,
             expires_at: item.expires_at,
         }))
     }
 
-    /// Makes the connection to DynamoDB that the first request will use, by a request like its own.
+    /// Makes the connection to DynamoDB that the first request will use, with a request like that one's.
     ///
     /// # Errors
-    /// `unavailable` or `internal` where the table cannot be read.
+    /// Returns `unavailable` or `internal` if the table cannot be read.
     pub async fn connect(&self) -> Result<()> {
         let read = self
             .client
@@ -152,7 +153,7 @@ impl Tokens {
     /// # Errors
     /// Returns `unavailable`, `outcome_unknown` or `internal` if DynamoDB does not confirm the write.
     pub async fn issue(&self, new: NewToken) -> Result<IssuedToken> {
-        note(|observed| observed.account_id = Some(new.account_id.clone()));
+        record(|stats| stats.account_id = Some(new.account_id.clone()));
         let token = Token::new();
         let created_at = Timestamp::now();
         let mut write = self
@@ -163,7 +164,7 @@ impl Tokens {
             .item("account_id", AttributeValue::S(new.account_id.to_string()))
             .item("name", AttributeValue::S(new.name.clone()))
             .item("created_at", number(created_at))
-            // A repeated write must not put a token back in force that has been revoked since.
+            // A repeated write must not make a token active that has been revoked since.
             .condition_expression("attribute_not_exists(token_hash)");
         if let Some(expires_at) = new.expires_at {
             write = write.item("expires_at", number(expires_at));
@@ -213,7 +214,7 @@ impl Tokens {
                 self.revoke_one(hash, &call).await.map(usize::from)
             }
             Revocation::OfAccount { account_id, name } => {
-                note(|observed| observed.account_id = Some(account_id.clone()));
+                record(|stats| stats.account_id = Some(account_id.clone()));
                 self.revoke_all(account_id, name.as_deref(), &call).await
             }
         };

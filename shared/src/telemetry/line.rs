@@ -1,7 +1,6 @@
-//! The log line at the end of each invocation: the request, its outcome and its cost, with the
-//! metrics among them.
+//! The log line at the end of each invocation: the request, its outcome, its cost and the metrics.
 //!
-//! Never a token, a name or a body. `tests/log.schema.json` has all of its members.
+//! It never contains a token, a name or a body. `tests/log.schema.json` describes its members.
 
 use std::{
     error::Error as _,
@@ -22,23 +21,23 @@ use tracing_subscriber::fmt::{
 use super::{
     chain,
     metrics::{Metric, Metrics},
-    observed::Observed,
+    stats::InvocationStats,
 };
 use crate::{Error, model::AccountId};
 
-/// The most values of one metric that a line may hold, by the format's specification. Of more
-/// requests to DynamoDB, as a purge makes them, the times of the first stand for all.
+/// The most values of one metric on a line, by the format's specification. If an invocation sends more
+/// requests to DynamoDB, as a purge does, only the first ones are in the metric.
 const MAX_VALUES: usize = 100;
 
-/// The name of the function, as its binary has it.
+/// The name of the function, which is that of its binary.
 static FUNCTION: OnceLock<&str> = OnceLock::new();
 
 pub(crate) fn set_function(name: &'static str) {
-    // A second log in one process, which there is not, would have the first one's name.
+    // Ignore the error: `init` runs once per process.
     let _ = FUNCTION.set(name);
 }
 
-/// An invocation that is being served.
+/// An invocation under way.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     request_id: String,
@@ -47,8 +46,7 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// Begins the invocation that has this id; for an HTTP request that is API Gateway's, and the
-    /// route the one that API Gateway took.
+    /// Begins an invocation. For an HTTP request, the id and the route are API Gateway's.
     pub(crate) fn begin(request_id: String, route: Option<String>) -> Self {
         Self {
             request_id,
@@ -62,11 +60,11 @@ impl Invocation {
         &self.request_id
     }
 
-    /// Ends the invocation, and writes its line. `status` is that of the answer, where it has one.
-    pub(crate) fn end(&self, status: Option<u16>, error: Option<&Error>, observed: &Observed) {
+    /// Ends the invocation, and writes its line. `status` is that of an HTTP response.
+    pub(crate) fn end(&self, status: Option<u16>, error: Option<&Error>, stats: &InvocationStats) {
         static IS_WARM: AtomicBool = AtomicBool::new(false);
         let is_our_fault = error.is_some_and(Error::is_our_fault);
-        let dynamodb = observed.dynamodb.iter().take(MAX_VALUES);
+        let dynamodb = stats.dynamodb.iter().take(MAX_VALUES);
         let mut line = Line {
             timestamp: now(),
             level: if is_our_fault { "ERROR" } else { "INFO" },
@@ -76,19 +74,19 @@ impl Invocation {
             route: self.route.as_deref(),
             status,
             code: error.map(Error::code),
-            // What a caller does wrong has no cause but the caller.
+            // Errors of callers have no cause.
             cause: error.and_then(Error::source).map(chain),
-            account_id: observed.account_id.as_ref(),
-            dynamodb_requests: observed.dynamodb.len(),
+            account_id: stats.account_id.as_ref(),
+            dynamodb_requests: stats.dynamodb.len(),
             requests: 1,
             duration_ms: milliseconds(self.begun.elapsed()),
             dynamodb_ms: dynamodb.copied().map(milliseconds).collect(),
-            dynamodb_throttles: observed.throttles,
+            dynamodb_throttles: stats.throttles,
             client_errors: u32::from(error.is_some() && !is_our_fault),
             server_errors: u32::from(is_our_fault),
             cold_starts: u32::from(!IS_WARM.swap(true, Ordering::Relaxed)),
-            idempotent_replays: u32::from(observed.replayed),
-            messages_purged: observed.messages_purged,
+            idempotent_replays: u32::from(stats.replayed),
+            messages_purged: stats.messages_purged,
             metrics: None,
         };
         line.metrics = Some(line.metrics());
@@ -97,7 +95,7 @@ impl Invocation {
     }
 }
 
-/// The line. Members that have nothing to say are left out; those from `requests` on are metrics.
+/// The line, without members that are empty or zero. Those from `requests` on are metrics.
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: String,
@@ -163,17 +161,17 @@ impl Line<'_> {
     fn write(&self) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        // In one piece, so that no other line gets into it.
+        // In one call, so that lines do not mix.
         io::stdout().lock().write_all(&line)
     }
 }
 
-/// The time in milliseconds, to the microsecond.
+/// Returns a time in milliseconds, rounded to the microsecond.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The time now as the other lines have it: RFC 3339, in UTC.
+/// Returns the current time in the format of the other lines: RFC 3339, in UTC.
 fn now() -> String {
     let mut now = String::new();
     // Writing to a string does not fail.

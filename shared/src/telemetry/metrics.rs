@@ -1,21 +1,19 @@
-//! CloudWatch's
-//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
-//! which members of a line of the log are metrics.
+//! The declaration of which members of a log line are metrics, in CloudWatch's
+//! [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
 
-use std::{env, sync::LazyLock};
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use crate::model::timestamp;
+use crate::{env, model::timestamp};
 
-/// The environment variable that names the namespace of the metrics, so that two stacks of one
-/// account tell theirs apart.
+/// The environment variable with the namespace of the metrics. Two stacks in one account have different ones.
 const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 
-/// The namespace where the variable is not set.
+/// The default namespace.
 const DEFAULT_NAMESPACE: &str = "Groups";
 
-/// The member `_aws`, which tells CloudWatch which of its siblings are metrics.
+/// The member `_aws`, which declares the metrics among the other members.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Metrics {
@@ -24,7 +22,7 @@ pub(super) struct Metrics {
     cloud_watch_metrics: Vec<Directive>,
 }
 
-/// Metrics that have dimensions in common.
+/// Metrics with the same dimensions.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive {
@@ -33,7 +31,7 @@ struct Directive {
     metrics: Vec<Metric>,
 }
 
-/// A metric, by the name of the member that has its value or values.
+/// A metric. Its name is that of the member with its value or values.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Metric {
@@ -42,7 +40,8 @@ pub(super) struct Metric {
 }
 
 impl Metrics {
-    /// The metrics of now: some by function, and some by function and by code, which are two.
+    /// Declares metrics with the dimension `function`, and others with the dimensions `function` and `code`, one at
+    /// a time.
     pub(super) fn new(by_function: Vec<Metric>, by_function_and_by_code: Vec<Metric>) -> Self {
         let directive = |dimensions, metrics| Directive {
             namespace: namespace(),
@@ -64,13 +63,13 @@ impl Metrics {
 }
 
 impl Metric {
-    /// A time, or several.
+    /// Declares a time, or several.
     pub(super) fn milliseconds(name: &'static str) -> Self {
         let unit = "Milliseconds";
         Self { name, unit }
     }
 
-    /// Those of the counts that are more than zero: CloudWatch charges for each metric that it gets.
+    /// Declares the counts that are not zero, because CloudWatch charges for each metric that it receives.
     pub(super) fn counts(counts: &[(&'static str, u32)]) -> Vec<Self> {
         let unit = "Count";
         let counts = counts.iter().filter(|(_, count)| *count > 0);
@@ -80,9 +79,7 @@ impl Metric {
 
 fn namespace() -> &'static str {
     static NAMESPACE: LazyLock<String> = LazyLock::new(|| {
-        let set = env::var(METRICS_NAMESPACE).ok();
-        let set = set.filter(|namespace| !namespace.is_empty());
-        set.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+        env::non_empty(METRICS_NAMESPACE).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
     });
     &NAMESPACE
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{account_state, stored_contacts};
+use super::item::{account_state, contacts_to_json};
 use crate::{
     Result,
     model::{AccountId, Change, GroupChanges, IfMatch, Version},
@@ -19,13 +19,13 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    /// Builds the expression that makes `changes` to a group of `account`. The version is still missing.
+    /// Builds the expression that makes `changes` to a group of `account`, still without its version.
     pub(super) fn of_update(account: &AccountId, changes: GroupChanges) -> Result<Self> {
         let string = AttributeValue::S;
         let contacts = match changes.contacts {
             Change::Keep => Change::Keep,
-            Change::Clear => Change::Set(stored_contacts(&[])?),
-            Change::Set(contacts) => Change::Set(stored_contacts(&contacts)?),
+            Change::Clear => Change::Set(contacts_to_json(&[])?),
+            Change::Set(contacts) => Change::Set(contacts_to_json(&contacts)?),
         };
         let state = match changes.archived_at {
             Change::Keep => Change::Keep,
@@ -65,10 +65,10 @@ impl Expression {
             }
             expression.names.insert(format!("#{name}"), name.to_owned());
         }
-        let clauses = [("SET", set), ("REMOVE", remove)];
-        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
-        let clauses = clauses.map(|(keyword, parts)| format!("{keyword} {}", parts.join(", ")));
-        expression.text = clauses.collect::<Vec<_>>().join(" ");
+        expression.text = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            expression.text += &format!(" REMOVE {}", remove.join(", "));
+        }
         Ok(expression)
     }
 

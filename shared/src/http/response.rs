@@ -1,43 +1,43 @@
-//! Answers, in the form in which a function returns them to API Gateway.
+//! Responses, in the format that API Gateway expects from a function.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Serialize;
 
+use super::page::PageObject;
 use crate::{
-    Error, Result,
-    model::{Group, Page, Version},
-    tables::FirstAnswer,
+    Error, GROUPS_PATH, Result, env,
+    model::{FirstResponse, Group, Page, Version},
 };
 
-/// The environment variable that holds the base of every error's `documentation_url`.
+/// The environment variable with the base of every error's `documentation_url`.
 const DOCUMENTATION_URL: &str = "DOCUMENTATION_URL";
 
-/// The base where the variable is not set.
+/// The default base.
 const DEFAULT_DOCUMENTATION_URL: &str = "https://protocol.chat/docs/errors";
 
-/// The challenge of RFC 6750 that comes with every answer about a token.
+/// The challenge of RFC 6750 in responses about tokens.
 const CHALLENGE: &str = r#"Bearer realm="groups""#;
 
-/// How many seconds a client should wait before it tries again what was unavailable.
+/// How many seconds a client should wait before it repeats a request after a 503.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// The longest `param` of an error, in characters. Only names that the caller made up are longer;
-/// cut, they cannot make the answer larger than Lambda carries.
+/// The longest `param` of an error, in characters. Only unknown names are longer. They are cut, so that they
+/// cannot exceed Lambda's limit of a response.
 const MAX_PARAM_CHARS: usize = 256;
 
-/// An answer: the response object of
+/// A response: the object of
 /// [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct Response {
     status_code: u16,
     headers: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }
 
-impl Answer {
+impl Response {
     /// 200 with a group and its ETag.
     ///
     /// # Errors
@@ -51,27 +51,26 @@ impl Answer {
     /// # Errors
     /// Returns `internal` if the group cannot be serialized.
     pub fn created(group: &Group) -> Result<Self> {
-        let location = format!("/v1/groups/{}", group.id());
+        let location = format!("{GROUPS_PATH}/{}", group.id());
         Ok(Self::json(201, group)?
             .tagged(group.version())
             .with("location", location))
     }
 
-    /// 201 as the first request of an idempotency key was answered, and a header that says that
-    /// this is so.
-    pub fn replayed(first: FirstAnswer) -> Self {
+    /// 201 with the response to the first request of an idempotency key, and a header that says so.
+    pub fn replayed(first: FirstResponse) -> Self {
         Self::json_text(201, first.body)
             .tagged(&first.version)
-            .with("location", format!("/v1/groups/{}", first.group_id))
+            .with("location", format!("{GROUPS_PATH}/{}", first.group_id))
             .with("idempotent-replayed", "true".to_owned())
     }
 
-    /// The body of this answer; empty where it has none.
+    /// The body; empty if there is none.
     pub fn body(&self) -> &str {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// 304 for a group that the client has in this version already.
+    /// 304 for a group of which the client already has this version.
     pub fn not_modified(version: &Version) -> Self {
         Self {
             status_code: 304,
@@ -85,10 +84,10 @@ impl Answer {
     /// # Errors
     /// Returns `internal` if the page cannot be serialized.
     pub fn page(page: &Page) -> Result<Self> {
-        Self::json(200, page)
+        Self::json(200, &PageObject::new(page)?)
     }
 
-    /// 204, with nothing more to say.
+    /// 204, without a body.
     pub fn no_content() -> Self {
         let headers = BTreeMap::from([("cache-control", "no-store".to_owned())]);
         Self {
@@ -103,9 +102,9 @@ impl Answer {
         Self::no_content().with("allow", allow.to_owned())
     }
 
-    /// The answer to what could not be done.
+    /// The response to a request that failed.
     pub(crate) fn error(error: &Error) -> Self {
-        let status = status(error);
+        let status = error.status();
         let kind = if error.is_our_fault() {
             "api_error"
         } else {
@@ -118,37 +117,37 @@ impl Answer {
             documentation_url: documentation_url(kind),
             param: error.param().map(shorten),
         };
-        // An object of strings always becomes JSON; should it not, the status still tells.
-        let answer = Self::json_text(status, serde_json::to_string(&object).unwrap_or_default());
+        // An object of strings can always be serialized.
+        let response = Self::json_text(status, serde_json::to_string(&object).unwrap_or_default());
         match error {
-            Error::TokenMissing => answer.with("www-authenticate", CHALLENGE.to_owned()),
-            Error::TokenMalformed => answer.with(
+            Error::TokenMissing => response.with("www-authenticate", CHALLENGE.to_owned()),
+            Error::TokenMalformed => response.with(
                 "www-authenticate",
                 format!(r#"{CHALLENGE}, error="invalid_request""#),
             ),
-            Error::TokenInvalid => answer.with(
+            Error::TokenInvalid => response.with(
                 "www-authenticate",
                 format!(r#"{CHALLENGE}, error="invalid_token""#),
             ),
-            Error::MethodNotAllowed { allow } => answer.with("allow", (*allow).to_owned()),
+            Error::MethodNotAllowed { allow } => response.with("allow", (*allow).to_owned()),
             Error::Unavailable(_) | Error::OutcomeUnknown(_) => {
-                answer.with("retry-after", RETRY_AFTER_SECONDS.to_owned())
+                response.with("retry-after", RETRY_AFTER_SECONDS.to_owned())
             }
-            _ => answer,
+            _ => response,
         }
     }
 
-    /// Its status.
+    /// The status code.
     pub(crate) fn status(&self) -> u16 {
         self.status_code
     }
 
-    /// The same answer with the id of the request that it answers.
+    /// Adds the id of the request.
     pub(crate) fn with_request_id(self, request_id: String) -> Self {
         self.with("x-request-id", request_id)
     }
 
-    /// With an ETag, a client may keep the answer and ask whether it still holds.
+    /// Adds an ETag, with which a client may keep the response and revalidate it.
     fn tagged(self, version: &Version) -> Self {
         self.with("etag", version.etag())
             .with("cache-control", "private, no-cache".to_owned())
@@ -162,12 +161,12 @@ impl Answer {
     }
 
     fn json_text(status_code: u16, body: String) -> Self {
-        let answer = Self {
+        let response = Self {
             status_code,
             body: Some(body),
             ..Self::no_content()
         };
-        answer.with("content-type", "application/json".to_owned())
+        response.with("content-type", "application/json".to_owned())
     }
 
     fn with(mut self, name: &'static str, value: String) -> Self {
@@ -176,7 +175,7 @@ impl Answer {
     }
 }
 
-/// The body of every answer that is an error.
+/// The body of an error.
 #[derive(Serialize)]
 struct ErrorObject<'a> {
     #[serde(rename = "type")]
@@ -188,34 +187,10 @@ struct ErrorObject<'a> {
     param: Option<std::borrow::Cow<'a, str>>,
 }
 
-fn status(error: &Error) -> u16 {
-    match error {
-        Error::MalformedBody(_)
-        | Error::Missing { .. }
-        | Error::Unknown { .. }
-        | Error::Repeated { .. }
-        | Error::Invalid { .. }
-        | Error::TokenMalformed => 400,
-        Error::TokenMissing | Error::TokenInvalid => 401,
-        Error::PathNotFound | Error::GroupNotFound => 404,
-        Error::MethodNotAllowed { .. } => 405,
-        Error::PreconditionFailed => 412,
-        Error::BodyTooLarge => 413,
-        Error::MediaTypeNotSupported => 415,
-        Error::IdempotencyKeyReused => 422,
-        Error::Internal(_) => 500,
-        Error::Unavailable(_) | Error::OutcomeUnknown(_) => 503,
-    }
-}
-
 fn documentation_url(kind: &str) -> String {
     static BASE: LazyLock<String> = LazyLock::new(|| {
-        let base = std::env::var(DOCUMENTATION_URL).unwrap_or_default();
-        let base = if base.is_empty() {
-            DEFAULT_DOCUMENTATION_URL
-        } else {
-            &base
-        };
+        let base = env::non_empty(DOCUMENTATION_URL);
+        let base = base.as_deref().unwrap_or(DEFAULT_DOCUMENTATION_URL);
         base.trim_end_matches('/').to_owned()
     });
     format!("{}/{kind}", *BASE)

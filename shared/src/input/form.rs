@@ -1,38 +1,37 @@
-//! Forms, as curl sends them with `-d`, read into the same tree as JSON.
+//! Parses forms, as curl sends them with `-d`, into the same tree as JSON.
 //!
-//! The contacts nest as `contacts[0][username]=Hector`, numbered from 0 in any order, or as
-//! `contacts[][username]=Hector`, where a contact ends as soon as one of its members comes again.
+//! Contacts nest as `contacts[0][username]=Hector`, numbered from 0 in any order, or as
+//! `contacts[][username]=Hector`, in which a repeated member starts the next contact.
 
 use std::collections::BTreeMap;
 
-use crate::{
-    Error, Result,
-    http::urlencoded,
-    model::{Contact, input::Value},
-};
+use super::{Input, RawMembers, urlencoded};
+use crate::{Error, Result};
 
 /// The member that nests.
 const CONTACTS: &str = "contacts";
 
-type Members = Vec<(String, Value)>;
+/// How many members of one contact are compared. A contact has fewer, so one with more has an unknown
+/// member, and is rejected later. Without this limit, a hostile form would take quadratic time.
+const MAX_MEMBERS: usize = 16;
 
-/// Reads a form into the members of one object.
+/// Parses a form into the members of one object.
 ///
 /// # Errors
-/// `malformed_body` for what is not UTF-8 or has a bad escape; `invalid` for contacts whose numbers
-/// leave a gap or that are written in both styles.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Members> {
+/// Returns `malformed_body` if the form is not UTF-8 or has a malformed escape, and `invalid` if the
+/// numbers of contacts leave a gap, or if both styles are used.
+pub(crate) fn parse(bytes: &[u8]) -> Result<RawMembers> {
     let malformed = |reason: &str| Error::MalformedBody(format!("as a form, it {reason}"));
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("is not UTF-8"))?;
-    let mut members = Members::new();
+    let mut members = RawMembers::new();
     let mut contacts = Contacts::None;
     for (name, value) in urlencoded::pairs(text) {
         let name = urlencoded::decode(name).map_err(malformed)?;
         let value = match urlencoded::decode(value).map_err(malformed)? {
-            empty if empty.is_empty() => Value::Null,
-            value => Value::Text(value),
+            empty if empty.is_empty() => Input::Null,
+            value => Input::FormText(value),
         };
-        match nested(&name) {
+        match parse_name(&name) {
             Some((index, member)) => contacts.push(index, member, value)?,
             None => members.push((name, value)),
         }
@@ -41,47 +40,62 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Members> {
     Ok(members)
 }
 
-/// The number (none for the style without) and the member that `name` nests in the contacts, if it
-/// is of the form `contacts[0][username]` or `contacts[][username]`.
-fn nested(name: &str) -> Option<(Option<&str>, &str)> {
+/// The place of a contact in a form.
+#[derive(Clone, Copy)]
+enum Index<'a> {
+    /// `contacts[0][…]`
+    Numbered(&'a str),
+    /// `contacts[][…]`
+    Appended,
+}
+
+/// Splits `contacts[0][username]` and `contacts[][username]`. Returns `None` for any other name.
+fn parse_name(name: &str) -> Option<(Index<'_>, &str)> {
     let (index, member) = name
         .strip_prefix(CONTACTS)?
         .strip_prefix('[')?
         .split_once("][")?;
     let member = member.strip_suffix(']')?;
-    let plain = index == "0" || !index.starts_with('0');
-    let number = plain && index.bytes().all(|byte| byte.is_ascii_digit());
-    let bracket = |c| matches!(c, '[' | ']');
-    (number && !member.contains(bracket)).then_some(((!index.is_empty()).then_some(index), member))
+    let is_plain = index == "0" || !index.starts_with('0');
+    if !is_plain || !index.bytes().all(|byte| byte.is_ascii_digit()) || member.contains(['[', ']'])
+    {
+        return None;
+    }
+    let index = if index.is_empty() {
+        Index::Appended
+    } else {
+        Index::Numbered(index)
+    };
+    Some((index, member))
 }
 
-/// The contacts of a form, in the one style or the other.
+/// The contacts of a form, in one of the two styles.
 enum Contacts {
     None,
-    Numbered(BTreeMap<usize, Members>),
-    Listed(Vec<Members>),
+    Numbered(BTreeMap<usize, RawMembers>),
+    Appended(Vec<RawMembers>),
 }
 
 impl Contacts {
-    fn push(&mut self, index: Option<&str>, member: &str, value: Value) -> Result<()> {
+    fn push(&mut self, index: Index<'_>, member: &str, value: Input) -> Result<()> {
         if let Contacts::None = self {
             *self = match index {
-                Some(_) => Contacts::Numbered(BTreeMap::new()),
-                None => Contacts::Listed(Vec::new()),
+                Index::Numbered(_) => Contacts::Numbered(BTreeMap::new()),
+                Index::Appended => Contacts::Appended(Vec::new()),
             };
         }
         let member = (member.to_owned(), value);
         match (self, index) {
-            (Contacts::Numbered(contacts), Some(index)) => {
-                // A number too large for the machine leaves a gap before it, like any too large one.
+            (Contacts::Numbered(contacts), Index::Numbered(index)) => {
+                // A number that does not fit leaves a gap, like any number that is too large.
                 let index = index.parse().unwrap_or(usize::MAX);
                 contacts.entry(index).or_default().push(member);
             }
-            (Contacts::Listed(contacts), None) => match contacts.last_mut() {
-                // With more members than a contact has, one is unknown and will be refused, so
-                // that a hostile form need not be searched in quadratic time.
-                Some(contact) if contact.len() > Contact::MEMBERS.len() => contact.push(member),
-                Some(contact) if !contact.iter().any(|(given, _)| *given == member.0) => {
+            (Contacts::Appended(contacts), Index::Appended) => match contacts.last_mut() {
+                Some(contact)
+                    if contact.len() > MAX_MEMBERS
+                        || !contact.iter().any(|(given, _)| *given == member.0) =>
+                {
                     contact.push(member);
                 }
                 _ => contacts.push(vec![member]),
@@ -94,24 +108,21 @@ impl Contacts {
         Ok(())
     }
 
-    fn into_member(self) -> Result<Option<(String, Value)>> {
-        let contacts: Vec<Members> = match self {
+    fn into_member(self) -> Result<Option<(String, Input)>> {
+        let contacts: Vec<RawMembers> = match self {
             Contacts::None => return Ok(None),
-            Contacts::Listed(contacts) => contacts,
+            Contacts::Appended(contacts) => contacts,
             Contacts::Numbered(contacts) => {
-                if contacts
-                    .keys()
-                    .enumerate()
-                    .any(|(wanted, index)| wanted != *index)
-                {
+                let mut indices = contacts.keys().enumerate();
+                if indices.any(|(expected, index)| expected != *index) {
                     let reason = "must be numbered from 0 without a gap";
                     return Err(Error::invalid(CONTACTS, reason));
                 }
                 contacts.into_values().collect()
             }
         };
-        let contacts = contacts.into_iter().map(Value::Object).collect();
-        Ok(Some((CONTACTS.to_owned(), Value::Array(contacts))))
+        let contacts = contacts.into_iter().map(Input::Object).collect();
+        Ok(Some((CONTACTS.to_owned(), Input::Array(contacts))))
     }
 }
 
@@ -119,13 +130,14 @@ impl Contacts {
 mod tests {
     use super::*;
 
-    fn contact(members: &[(&str, &str)]) -> Value {
-        let member =
-            |(name, value): &(&str, &str)| ((*name).to_owned(), Value::Text((*value).to_owned()));
-        Value::Object(members.iter().map(member).collect())
+    fn contact(members: &[(&str, &str)]) -> Input {
+        let member = |(name, value): &(&str, &str)| {
+            ((*name).to_owned(), Input::FormText((*value).to_owned()))
+        };
+        Input::Object(members.iter().map(member).collect())
     }
 
-    fn contacts_of(form: &str) -> Value {
+    fn contacts_of(form: &str) -> Input {
         let members = parse(form.as_bytes()).expect(form);
         members
             .into_iter()
@@ -138,10 +150,10 @@ mod tests {
     fn names_and_values_are_decoded_and_empty_ones_are_null() {
         let members = parse(b"name=Plaza+Hotel&description=&a%5Bb=%26&c").expect("a form");
         let expected = [
-            ("name", Value::Text("Plaza Hotel".into())),
-            ("description", Value::Null),
-            ("a[b", Value::Text("&".into())),
-            ("c", Value::Null),
+            ("name", Input::FormText("Plaza Hotel".into())),
+            ("description", Input::Null),
+            ("a[b", Input::FormText("&".into())),
+            ("c", Input::Null),
         ];
         assert_eq!(
             members,
@@ -158,7 +170,7 @@ mod tests {
             contact(&[("username", "Hector")]),
             contact(&[("username", "Cedric"), ("id", "x")]),
         ];
-        assert_eq!(contacts_of(form), Value::Array(expected));
+        assert_eq!(contacts_of(form), Input::Array(expected));
     }
 
     #[test]
@@ -168,7 +180,7 @@ mod tests {
             contact(&[("username", "Hector"), ("id", "x")]),
             contact(&[("username", "Cedric"), ("id", "y")]),
         ];
-        assert_eq!(contacts_of(form), Value::Array(expected));
+        assert_eq!(contacts_of(form), Input::Array(expected));
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! Entity tags in `If-Match` and `If-None-Match`, as
-//! [RFC 9110, section 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1) has them.
+//! The `If-Match` and `If-None-Match` headers
+//! ([RFC 9110, section 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1)).
 
 use crate::{
     Error, Result,
     model::{IfMatch, Version},
 };
 
-/// How many different tags a list may hold that could be ours: DynamoDB compares with no more in
-/// one `IN`.
+/// The most different tags of a list that can be versions of a group. DynamoDB compares with no more in one
+/// `IN`.
 const MAX_TAGS: usize = 100;
 
 /// The tags of a header.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Tags<'a> {
-    /// `*`: whatever there is.
+    /// `*`: any version.
     Any,
     /// A list of tags.
     List(Vec<Tag<'a>>),
@@ -27,10 +27,10 @@ pub(crate) struct Tag<'a> {
 }
 
 impl<'a> Tags<'a> {
-    /// Reads the value of the header `name`.
+    /// Parses the value of the header `name`.
     ///
     /// # Errors
-    /// `invalid` where it is malformed.
+    /// Returns `invalid` if it is malformed.
     pub(crate) fn parse(name: &'static str, value: &'a str) -> Result<Self> {
         let value = value.trim_matches([' ', '\t']);
         if value == "*" {
@@ -40,15 +40,15 @@ impl<'a> Tags<'a> {
             Some(tags) if !tags.is_empty() => Ok(Tags::List(tags)),
             _ => Err(Error::invalid(
                 name,
-                "must be `*` or entity tags as an ETag has them, quotes included, with commas between",
+                "must be `*` or a list of entity tags as in ETag, quotes included, with commas between them",
             )),
         }
     }
 
-    /// What a write depends on. Tags are compared strongly, so that a weak one matches nothing.
+    /// Returns the versions that a write requires. Tags are compared strongly, so a weak one matches nothing.
     ///
     /// # Errors
-    /// `invalid` where there are too many.
+    /// Returns `invalid` if there are too many.
     pub(crate) fn if_match(&self) -> Result<IfMatch> {
         let Tags::List(tags) = self else {
             return Ok(IfMatch::Any);
@@ -72,17 +72,33 @@ impl<'a> Tags<'a> {
         }
         Ok(IfMatch::OneOf(versions))
     }
+}
 
-    /// Whether a tag is that of `version`. Tags are compared weakly here.
-    pub(crate) fn include(&self, version: &Version) -> bool {
-        match self {
-            Tags::Any => true,
-            Tags::List(tags) => tags.iter().any(|tag| tag.opaque == version.to_string()),
+/// The versions of a group that the client already has.
+#[derive(Debug)]
+pub struct IfNoneMatch<'a>(Option<Tags<'a>>);
+
+impl<'a> IfNoneMatch<'a> {
+    /// Parses the value of the header, if there is one.
+    ///
+    /// # Errors
+    /// Returns `invalid` if it is malformed.
+    pub(crate) fn parse(value: Option<&'a str>) -> Result<Self> {
+        let tags = value.map(|value| Tags::parse("If-None-Match", value));
+        Ok(Self(tags.transpose()?))
+    }
+
+    /// Whether the client already has this version. Tags are compared weakly.
+    pub fn matches(&self, version: &Version) -> bool {
+        match &self.0 {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::List(tags)) => tags.iter().any(|tag| tag.opaque == version.to_string()),
         }
     }
 }
 
-/// A list of tags, whose elements may be empty (RFC 9110, section 5.6.1).
+/// Parses a list of tags, whose elements may be empty (RFC 9110, section 5.6.1).
 fn list(mut rest: &str) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
     loop {
@@ -119,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_as_the_standard_has_them() {
+    fn lists_are_parsed_as_the_standard_says() {
         let parse = |value| Tags::parse("If-Match", value).expect("well-formed");
         assert_eq!(parse(" * "), Tags::Any);
         assert_eq!(parse(r#""a""#), Tags::List(vec![tag(false, "a")]));
@@ -132,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn malformed_values_are_rejected() {
         for value in [
             "",
             ",",
@@ -176,12 +192,13 @@ mod tests {
                 strong,
                 "{value}"
             );
-            assert_eq!(tags.include(&version), weak, "{value}");
+            let if_none_match = IfNoneMatch::parse(Some(&value)).expect("well-formed");
+            assert_eq!(if_none_match.matches(&version), weak, "{value}");
         }
     }
 
     #[test]
-    fn a_list_holds_a_hundred_tags_that_could_be_ours() {
+    fn a_list_has_up_to_a_hundred_tags_that_can_be_versions() {
         let list = |count| {
             (0..count)
                 .map(|_| Version::new().etag())

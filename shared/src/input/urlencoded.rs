@@ -1,18 +1,18 @@
-//! The `application/x-www-form-urlencoded` format of queries and forms, read strictly: what
-//! browsers and curl write, but no escape that is broken.
+//! Parses `application/x-www-form-urlencoded`, the format of queries and forms. Malformed escapes are
+//! errors.
 
 use percent_encoding::percent_decode_str;
 
-/// The names and values of `text`, still encoded. A name without `=` has an empty value.
+/// Returns the names and values of `text`, still encoded. A name without `=` has an empty value.
 pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let segments = text.split('&').filter(|segment| !segment.is_empty());
     segments.map(|segment| segment.split_once('=').unwrap_or((segment, "")))
 }
 
-/// Decodes a name or a value: `+` is a space and `%` begins two hexadecimal digits.
+/// Decodes a name or a value: `+` is a space, and `%` starts an escape of two hexadecimal digits.
 ///
 /// # Errors
-/// What is wrong, as the rest of a sentence.
+/// Returns the rest of a sentence that says what is wrong.
 pub(crate) fn decode(text: &str) -> Result<String, &'static str> {
     let broken = |(index, _): (usize, &str)| {
         let digits = text.as_bytes().get(index + 1..index + 3);

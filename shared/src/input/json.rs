@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{Error, Result, model::input::Value};
+use super::{Input, RawMembers};
+use crate::{Error, Result};
 
 /// How deep arrays and objects may be nested.
 const MAX_DEPTH: usize = 100;
@@ -19,7 +20,7 @@ const GROUP_DEPTH: usize = 3;
 /// # Errors
 /// Returns `malformed_body` if the bytes are not UTF-8 or not JSON (RFC 8259), are nested deeper than 100 levels,
 /// or contain, down to the depth of a group, a lone surrogate or a number that no double can hold.
-pub fn parse(bytes: &[u8]) -> Result<Value> {
+pub fn parse(bytes: &[u8]) -> Result<Input> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Error::MalformedBody(format!("it is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
@@ -32,12 +33,26 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
     value(raw, 0)
 }
 
+/// Parses a JSON object. `subject` names it in a message, for example `The body`.
+///
+/// # Errors
+/// Returns `malformed_body` as [`parse`] does, and `invalid` if the value is not an object.
+pub fn parse_object(bytes: &[u8], subject: &str) -> Result<RawMembers> {
+    match parse(bytes)? {
+        Input::Object(members) => Ok(members),
+        _ => Err(Error::Invalid {
+            param: None,
+            reason: format!("{subject} must be a JSON object"),
+        }),
+    }
+}
+
 /// Parses a value that is inside `level` arrays and objects.
-fn value(raw: &RawValue, level: usize) -> Result<Value> {
+fn value(raw: &RawValue, level: usize) -> Result<Input> {
     let text = raw.get();
     match text.as_bytes()[0] {
-        b'{' if level == GROUP_DEPTH => Ok(Value::Object(Vec::new())),
-        b'[' if level == GROUP_DEPTH => Ok(Value::Array(Vec::new())),
+        b'{' if level == GROUP_DEPTH => Ok(Input::Object(Vec::new())),
+        b'[' if level == GROUP_DEPTH => Ok(Input::Array(Vec::new())),
         b'{' => {
             let Entries(entries) = read(text)?;
             let entry = |(name, raw)| Ok((name, value(raw, level + 1)?));
@@ -45,7 +60,7 @@ fn value(raw: &RawValue, level: usize) -> Result<Value> {
                 .into_iter()
                 .map(entry)
                 .collect::<Result<_>>()
-                .map(Value::Object)
+                .map(Input::Object)
         }
         b'[' => {
             let elements: Vec<&RawValue> = read(text)?;
@@ -54,15 +69,15 @@ fn value(raw: &RawValue, level: usize) -> Result<Value> {
                 .into_iter()
                 .map(element)
                 .collect::<Result<_>>()
-                .map(Value::Array)
+                .map(Input::Array)
         }
-        b'"' => read(text).map(Value::String),
-        b't' | b'f' => read(text).map(Value::Bool),
-        b'n' => Ok(Value::Null),
+        b'"' => read(text).map(Input::JsonString),
+        b't' | b'f' => read(text).map(Input::Bool),
+        b'n' => Ok(Input::Null),
         _ => match integer(text) {
-            Some(integer) => Ok(Value::Integer(integer)),
+            Some(integer) => Ok(Input::Integer(integer)),
             // This also checks that a double can hold it.
-            None => read::<f64>(text).map(|_| Value::Number),
+            None => read::<f64>(text).map(|_| Input::Number),
         },
     }
 }
@@ -152,17 +167,17 @@ mod tests {
     fn members_are_kept_in_order_with_repeated_ones() {
         let value = parse(br#"{"b": 1, "a": [true, null, 1.5, "x"], "b": -2}"#).expect("JSON");
         let array = vec![
-            Value::Bool(true),
-            Value::Null,
-            Value::Number,
-            Value::String("x".into()),
+            Input::Bool(true),
+            Input::Null,
+            Input::Number,
+            Input::JsonString("x".into()),
         ];
         let members = vec![
-            ("b".to_owned(), Value::Integer(1)),
-            ("a".to_owned(), Value::Array(array)),
-            ("b".to_owned(), Value::Integer(-2)),
+            ("b".to_owned(), Input::Integer(1)),
+            ("a".to_owned(), Input::Array(array)),
+            ("b".to_owned(), Input::Integer(-2)),
         ];
-        assert_eq!(value, Value::Object(members));
+        assert_eq!(value, Input::Object(members));
     }
 
     #[test]
@@ -170,7 +185,7 @@ mod tests {
         let nested = |open: &str, close: &str, levels| {
             parse(format!("{}{}", open.repeat(levels), close.repeat(levels)).as_bytes())
         };
-        let two = Value::Array(vec![Value::Array(Vec::new())]);
+        let two = Input::Array(vec![Input::Array(Vec::new())]);
         assert_eq!(nested("[", "]", 2).ok(), Some(two));
         assert!(nested("[", "]", 100).is_ok());
         for text in [
@@ -190,13 +205,13 @@ mod tests {
         let value =
             parse(br#"{"contacts": [{"username": [["x"]], "id": {"a": 1}}]}"#).expect("JSON");
         let contact = vec![
-            ("username".to_owned(), Value::Array(Vec::new())),
-            ("id".to_owned(), Value::Object(Vec::new())),
+            ("username".to_owned(), Input::Array(Vec::new())),
+            ("id".to_owned(), Input::Object(Vec::new())),
         ];
-        let contacts = Value::Array(vec![Value::Object(contact)]);
+        let contacts = Input::Array(vec![Input::Object(contact)]);
         assert_eq!(
             value,
-            Value::Object(vec![("contacts".to_owned(), contacts)])
+            Input::Object(vec![("contacts".to_owned(), contacts)])
         );
     }
 
@@ -218,7 +233,7 @@ mod tests {
         ] {
             assert_eq!(
                 parse(text.as_bytes()).ok(),
-                Some(Value::Integer(integer)),
+                Some(Input::Integer(integer)),
                 "{text}"
             );
         }
@@ -232,7 +247,7 @@ mod tests {
             "1e300",
             "0.1",
         ] {
-            assert_eq!(parse(text.as_bytes()).ok(), Some(Value::Number), "{text}");
+            assert_eq!(parse(text.as_bytes()).ok(), Some(Input::Number), "{text}");
         }
     }
 
