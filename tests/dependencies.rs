@@ -1,13 +1,13 @@
-//! What a function is made of: every crate is code that a cold start loads.
+//! The dependencies of the functions. Each crate is code that a cold start loads.
 
 use std::{collections::BTreeSet, process::Command};
 
-/// How many crates a function's dependency tree may have: what it has, and a few for its
-/// dependencies' own comings and goings. Think of what a further one costs before you raise it.
+/// How many crates a function may depend on: those of today, and a few that updates may add. Before you raise this,
+/// measure what a further crate costs.
 const MAX_CRATES: usize = 182;
 
-/// A second implementation of what is there already: of TLS, of HTTP, of cryptography.
-const SECOND_STACKS: [&str; 9] = [
+/// Crates that implement TLS, HTTP or cryptography a second time.
+const SECOND_IMPLEMENTATIONS: [&str; 9] = [
     "actix-web",
     "curl",
     "hyper-tls",
@@ -19,8 +19,8 @@ const SECOND_STACKS: [&str; 9] = [
     "ureq",
 ];
 
-/// Crates of which one version is enough, for the same reason.
-const ONCE: [&str; 9] = [
+/// Crates that may occur in one version only, for the same reason.
+const SINGLE_VERSION: [&str; 9] = [
     "aws-lc-rs",
     "aws-smithy-http-client",
     "aws-smithy-runtime",
@@ -32,8 +32,8 @@ const ONCE: [&str; 9] = [
     "tokio",
 ];
 
-/// The crates of the functions, as name and version.
-fn crates() -> BTreeSet<(String, String)> {
+/// Returns the names and versions of the crates that the functions depend on.
+fn list_crates() -> BTreeSet<(String, String)> {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["tree", "--package=groups", "--edges=normal"])
@@ -41,31 +41,37 @@ fn crates() -> BTreeSet<(String, String)> {
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{output:?}");
-    let tree = String::from_utf8(output.stdout).expect("UTF-8");
-    let name = |line: &str| {
+    let tree = String::from_utf8(output.stdout).expect("the output is UTF-8");
+    let parse = |line: &str| {
         let (name, rest) = line.split_once(' ')?;
         let version = rest.split(' ').next()?;
         Some((name.to_owned(), version.to_owned()))
     };
-    tree.lines().filter_map(name).collect()
+    tree.lines().filter_map(parse).collect()
 }
 
 #[test]
-fn a_function_has_no_more_crates_than_it_had() {
-    let crates = crates();
-    assert!(crates.len() > 50, "they were found: {crates:?}");
+fn the_functions_depend_on_no_more_crates_than_allowed() {
+    let crates = list_crates();
+    assert!(crates.len() > 50, "the crates are found: {crates:?}");
     assert!(crates.len() <= MAX_CRATES, "{}: {crates:?}", crates.len());
 }
 
 #[test]
-fn there_is_one_http_and_one_tls_stack() {
-    let crates = crates();
-    for second in SECOND_STACKS {
+fn http_tls_and_cryptography_are_implemented_once() {
+    let crates = list_crates();
+    for second in SECOND_IMPLEMENTATIONS {
         let found = crates.iter().find(|(name, _)| name == second);
-        assert_eq!(found, None, "`cargo tree -i {second}` says where from");
+        assert_eq!(
+            found, None,
+            "`cargo tree -i {second}` shows what depends on it"
+        );
     }
-    for once in ONCE {
-        let versions = crates.iter().filter(|(name, _)| name == once).count();
-        assert_eq!(versions, 1, "`cargo tree -d` says why {once}");
+    for single in SINGLE_VERSION {
+        let versions = crates.iter().filter(|(name, _)| name == single).count();
+        assert_eq!(
+            versions, 1,
+            "`cargo tree -d` shows what depends on {single}"
+        );
     }
 }

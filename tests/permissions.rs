@@ -1,48 +1,51 @@
-//! Least privilege: what the functions have asked of DynamoDB in the run of the tests in `tests/api`,
-//! which Cargo runs before this, is what their policies in template.yaml allow, no less and no more.
+//! Least privilege: the policies in template.yaml must allow what the functions request from DynamoDB, and nothing
+//! else. These tests read the log of the last run of tests/api.
 
 use std::{collections::BTreeSet, fs};
 
 use local::{Template, tools};
 
-/// Each a function, an action and a table or index.
+// tests/api uses the rest.
+#[allow(dead_code)]
+#[path = "api/run.rs"]
+mod run;
+
+/// Permissions, each as a function, an action and a table or index.
 type Permissions = BTreeSet<String>;
 
-fn allowed() -> Permissions {
-    let template =
-        Template::read(&tools::workspace().join("template.yaml"), &[]).expect("a template");
-    let functions = template.functions().expect("policies that are understood");
-    let of_function = |function: local::template::Function| {
-        let name = function.binary;
-        let permissions = function.permissions.into_iter();
-        permissions.map(move |permission| format!("{name} {permission}"))
-    };
-    functions.into_iter().flat_map(of_function).collect()
+fn read_allowed() -> Permissions {
+    let template = Template::read(&tools::workspace().join("template.yaml"), &[]);
+    let template = template.expect("the template is valid");
+    let mut allowed = Permissions::new();
+    for function in template.functions().expect("the policies are valid") {
+        for permission in function.permissions {
+            allowed.insert(format!("{} {permission}", function.binary));
+        }
+    }
+    allowed
 }
 
-fn used() -> Permissions {
-    let log = tools::home()
-        .expect("target/local")
-        .join("logs/tests/permissions.log");
-    let log = fs::read_to_string(log).expect("the log of tests/api; run all of `cargo test`");
+fn read_used() -> Permissions {
+    let log = fs::read_to_string(run::finished_logs().join("permissions.log"));
+    let log = log.expect("the log is read");
     log.lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn what_is_used_is_allowed() {
-    let (used, allowed) = (used(), allowed());
+fn all_permissions_in_use_are_allowed() {
+    let (used, allowed) = (read_used(), read_allowed());
     let missing: Vec<_> = used.difference(&allowed).collect();
     assert!(missing.is_empty(), "add to template.yaml: {missing:#?}");
 }
 
 #[test]
-fn what_is_allowed_is_used() {
-    let (used, allowed) = (used(), allowed());
+fn all_allowed_permissions_are_in_use() {
+    let (used, allowed) = (read_used(), read_allowed());
     let unused: Vec<_> = allowed.difference(&used).collect();
     assert!(
         unused.is_empty(),
-        "remove from template.yaml, or test: {unused:#?}"
+        "remove from template.yaml, or add a test that uses them: {unused:#?}"
     );
-    // Five endpoints look tokens up, and each function but the fallback does something.
+    // Five functions look tokens up, and all but the fallback use a table.
     assert!(allowed.len() >= 15, "{allowed:#?}");
 }

@@ -1,20 +1,18 @@
-//! `cargo local` as it is run from a terminal or a pipeline.
+//! `cargo local`, run as from a terminal or a script.
 
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
-    sync::{
-        PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
-fn local(arguments: &[&str]) -> Command {
+/// Returns the command `cargo local` with these arguments.
+fn local_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command
         .args(arguments)
@@ -24,7 +22,7 @@ fn local(arguments: &[&str]) -> Command {
 }
 
 fn run(command: &mut Command) -> Output {
-    command.output().expect("it runs")
+    command.output().expect("the command runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -32,7 +30,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Checks that a command failed with one message that contains all of `wanted`.
-fn assert_refused(output: &Output, wanted: &[&str]) {
+fn assert_fails(output: &Output, wanted: &[&str]) {
     let error = text(&output.stderr);
     let messages = error
         .lines()
@@ -46,8 +44,8 @@ fn assert_refused(output: &Output, wanted: &[&str]) {
 }
 
 /// Checks that a command failed with one line that contains all of `wanted`.
-fn assert_refused_in_one_line(output: &Output, wanted: &[&str]) {
-    assert_refused(output, wanted);
+fn assert_fails_with_one_line(output: &Output, wanted: &[&str]) {
+    assert_fails(output, wanted);
     assert_eq!(
         text(&output.stderr).lines().count(),
         1,
@@ -56,8 +54,8 @@ fn assert_refused_in_one_line(output: &Output, wanted: &[&str]) {
     );
 }
 
-/// Returns a port that nothing listens on. It is below the range from which the system assigns ports, so no other
-/// program gets it meanwhile.
+/// Returns a port that nothing listens on. It is below the range from which the system assigns ports, so the system
+/// does not assign it to another program meanwhile.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 50).expect("it fits") * 200;
@@ -69,20 +67,25 @@ fn free_port() -> u16 {
     }
 }
 
-/// An empty directory of this name.
-fn empty_dir(name: &str) -> PathBuf {
+/// Creates an empty directory with this name.
+fn create_empty_dir(name: &str) -> PathBuf {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).expect("a directory");
+    fs::create_dir_all(&dir).expect("the directory is created");
     dir
 }
 
-/// Held by tests with servers, and alone by the test whose change makes every server reload.
-static RELOADS: RwLock<()> = RwLock::new(());
+/// Opens the lock on template.yaml. Tests with a server share it. The test that changes the template holds it alone,
+/// because every server then reloads. It is a file, so that it also works between processes.
+fn open_template_lock() -> File {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("template.lock");
+    File::create(path).expect("the file is created")
+}
 
-/// A `cargo local` that serves. It is ended when it is dropped.
+/// A running `cargo local`. It is ended when it is dropped.
 struct Server {
-    no_reload: Option<RwLockReadGuard<'static, ()>>,
+    /// Unlocked when it is dropped.
+    template_lock: Option<File>,
     process: Child,
     greeting: Vec<String>,
     output: BufReader<ChildStdout>,
@@ -96,38 +99,41 @@ impl Server {
     }
 
     fn start_on(port: u16, arguments: &[&str]) -> Self {
-        let no_reload = RELOADS.read().unwrap_or_else(PoisonError::into_inner);
-        let mut server = Self::start_unguarded(port, arguments);
-        server.no_reload = Some(no_reload);
+        let template_lock = open_template_lock();
+        template_lock.lock_shared().expect("the lock is shared");
+        let mut server = Self::start_unlocked(port, arguments);
+        server.template_lock = Some(template_lock);
         server
     }
 
-    fn start_unguarded(port: u16, arguments: &[&str]) -> Self {
+    fn start_unlocked(port: u16, arguments: &[&str]) -> Self {
         let port_text = port.to_string();
-        let mut command = local(&[&["--port", &port_text], arguments].concat());
+        let mut command = local_command(&[&["--port", &port_text], arguments].concat());
         let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("it runs");
-        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut errors = BufReader::new(process.stderr.take().expect("a pipe"));
+            .expect("the command runs");
+        let mut output = BufReader::new(process.stdout.take().expect("the output is a pipe"));
+        let mut errors = BufReader::new(process.stderr.take().expect("the output is a pipe"));
         let mut greeting: Vec<String> = Vec::new();
         while greeting.last().is_none_or(|line| !line.starts_with("  -H")) {
             let mut line = String::new();
             if output.read_line(&mut line).expect("UTF-8") == 0 {
                 let mut cause = String::new();
                 errors.read_to_string(&mut cause).expect("UTF-8");
-                panic!("it ended: {greeting:?} {cause}");
+                panic!("`cargo local` ended: {greeting:?} {cause}");
             }
-            // With --json, the functions' lines come before.
+            // With --json, lines of the functions precede the greeting.
             if !greeting.is_empty() || line.starts_with("The groups API") {
                 greeting.push(line.trim_end().to_owned());
             }
         }
-        output.read_line(&mut String::new()).expect("an empty line");
+        output
+            .read_line(&mut String::new())
+            .expect("an empty line follows");
         Self {
-            no_reload: None,
+            template_lock: None,
             process,
             greeting,
             output,
@@ -143,9 +149,10 @@ impl Server {
     }
 
     fn token(&self) -> String {
-        fs::read_to_string(self.token_file()).expect("a token")
+        fs::read_to_string(self.token_file()).expect("the token file is read")
     }
 
+    /// Sends a request with curl and the server's token, and returns the body of the response.
     fn curl(&self, arguments: &[&str]) -> String {
         self.curl_with(&self.token(), arguments)
     }
@@ -159,19 +166,19 @@ impl Server {
         text(&output.expect("curl runs").stdout)
     }
 
-    /// The next line that `cargo local` prints about a request.
-    fn line(&mut self) -> String {
+    /// Reads the next line that `cargo local` prints.
+    fn read_line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("UTF-8");
         line.trim_end().to_owned()
     }
 
-    /// The processes of this stack: those of its reaper's group.
+    /// Returns the ids and command lines of the stack's processes, which are in the process group of its reaper.
     fn processes(&self) -> Vec<(String, String)> {
         let output = Command::new("ps")
             .args(["-A", "-o", "pid=,ppid=,pgid=,args="])
             .output()
-            .expect("ps");
+            .expect("ps runs");
         let list = text(&output.stdout);
         let rows: Vec<Vec<_>> = list
             .lines()
@@ -188,7 +195,7 @@ impl Server {
             .collect()
     }
 
-    /// The ids of this stack's processes of a program.
+    /// Returns the ids of the stack's processes that run a program.
     fn processes_of(&self, program: &str) -> Vec<String> {
         let of_program = self
             .processes()
@@ -197,13 +204,13 @@ impl Server {
         of_program.map(|(id, _)| id).collect()
     }
 
-    /// Sends a signal, waits for the end, and checks that nothing is left.
-    fn end(mut self, signal: &str) -> Option<i32> {
+    /// Sends a signal, waits for the end, checks that no process is left, and returns the exit code.
+    fn end_with(mut self, signal: &str) -> Option<i32> {
         let processes = self.processes();
-        // The reaper, DynamoDB Local and the nine functions.
+        // There are the reaper, DynamoDB Local and nine functions.
         assert!(processes.len() >= 11, "{processes:#?}");
         kill(signal, &self.process.id().to_string());
-        let status = self.process.wait().expect("it ends");
+        let status = self.process.wait().expect("the process ends");
         assert_gone(&processes);
         assert!(TcpStream::connect(("127.0.0.1", self.port)).is_err());
         status.code()
@@ -218,6 +225,7 @@ impl Drop for Server {
     }
 }
 
+/// Sends a signal to a process.
 fn kill(signal: &str, process: &str) {
     assert!(
         Command::new("kill")
@@ -228,16 +236,16 @@ fn kill(signal: &str, process: &str) {
     );
 }
 
-/// Checks that processes end within five seconds.
+/// Checks that these processes end within five seconds.
 fn assert_gone(processes: &[(String, String)]) {
     let ids: Vec<_> = processes.iter().map(|(id, _)| id.as_str()).collect();
     let deadline = Instant::now() + Duration::from_secs(5);
-    let alive = || {
+    let list_running = || {
         let output = Command::new("ps")
             .args(["-o", "pid=,stat=,args=", "-p", &ids.join(",")])
             .output();
-        let list = text(&output.expect("ps").stdout);
-        // A zombie has ended, even if its parent has not noticed yet.
+        let list = text(&output.expect("ps runs").stdout);
+        // A zombie has ended, even if its parent has not waited for it yet.
         let is_running = |line: &&str| {
             !line
                 .split_whitespace()
@@ -249,53 +257,63 @@ fn assert_gone(processes: &[(String, String)]) {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    while !alive().is_empty() {
-        assert!(Instant::now() < deadline, "left running: {:#?}", alive());
+    while !list_running().is_empty() {
+        assert!(
+            Instant::now() < deadline,
+            "still running: {:#?}",
+            list_running()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn a_command_gets_a_stack_of_its_own_and_its_status_is_passed_on() {
+fn a_command_runs_with_its_own_stack_and_its_exit_code_is_returned() {
     let script = r#"test -n "$GROUPS_TOKEN" && curl -sf "$GROUPS_URL/v1/groups" -H "Authorization: Bearer $GROUPS_TOKEN" && exit 7"#;
-    let output = run(&mut local(&["--", "sh", "-c", script]));
+    let output = run(&mut local_command(&["--", "sh", "-c", script]));
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
     let page = text(&output.stdout);
     let start = r#"{"has_more":true,"data":[{"id":"L7cGNIBKZiNJ6wqF""#;
     assert!(page.starts_with(start), "{page}");
-    let killed = run(&mut local(&["--", "sh", "-c", "kill -TERM $$"]));
+    let killed = run(&mut local_command(&["--", "sh", "-c", "kill -TERM $$"]));
     assert_eq!(
         killed.status.code(),
         Some(128 + 15),
         "{}",
         text(&killed.stderr)
     );
-    assert_refused(
-        &run(&mut local(&["--", "no-such-command"])),
+    assert_fails(
+        &run(&mut local_command(&["--", "no-such-command"])),
         &["no-such-command"],
     );
 }
 
 #[test]
-fn a_command_that_ignores_signals_is_ended_and_nothing_is_left() {
-    let mut process = local(&[
+fn a_command_that_ignores_signals_is_killed() {
+    let mut command = local_command(&[
         "--",
         "sh",
         "-c",
         "trap '' INT TERM HUP; echo up; while :; do sleep 1; done",
     ]);
-    let mut process = process.stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut process = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
     let mut line = String::new();
-    BufReader::new(process.stdout.take().expect("a pipe"))
+    BufReader::new(process.stdout.take().expect("the output is a pipe"))
         .read_line(&mut line)
         .expect("UTF-8");
     assert_eq!(line, "up\n");
     kill("-TERM", &process.id().to_string());
-    assert_eq!(process.wait().expect("it ends").code(), Some(128 + 9));
+    assert_eq!(
+        process.wait().expect("the process ends").code(),
+        Some(128 + 9)
+    );
 }
 
 #[test]
-fn the_greeting_is_short_and_its_curl_line_works_as_pasted() {
+fn the_greeting_is_short_and_its_curl_command_works() {
     let server = Server::start(&[]);
     assert!(server.greeting.len() <= 12, "{:#?}", server.greeting);
     assert!(
@@ -306,7 +324,7 @@ fn the_greeting_is_short_and_its_curl_line_works_as_pasted() {
         .greeting
         .iter()
         .position(|line| line.starts_with("curl"))
-        .expect("a curl line");
+        .expect("the greeting has a curl command");
     let lines = server.greeting[curl..].join("\n");
     let output = Command::new("sh")
         .args(["-c", &lines])
@@ -316,14 +334,14 @@ fn the_greeting_is_short_and_its_curl_line_works_as_pasted() {
         text(&output.expect("sh runs").stdout).contains("Plaza Hotel"),
         "{lines}"
     );
-    assert_eq!(server.end("-INT"), Some(0));
+    assert_eq!(server.end_with("-INT"), Some(0));
 }
 
 #[test]
-fn each_request_is_one_line() {
+fn each_request_is_printed_as_one_line() {
     let mut server = Server::start(&["--concurrency", "2"]);
     server.curl(&["-d", "nmae=x"]);
-    let line = server.line();
+    let line = server.read_line();
     assert!(
         line.contains(" POST ")
             && line.contains("/v1/groups 400 ")
@@ -338,7 +356,7 @@ fn each_request_is_one_line() {
     kill("-KILL", &creates[0]);
     assert_gone(&[(creates[0].clone(), String::new())]);
     server.curl(&["-d", "name=x"]);
-    let line = server.line();
+    let line = server.read_line();
     assert!(
         line.contains("/v1/groups 201 ") && line.ends_with("cold start"),
         "{line}"
@@ -346,12 +364,12 @@ fn each_request_is_one_line() {
     let logs = local::tools::home()
         .expect("target/local")
         .join(format!("logs/{}", server.port));
-    let log = fs::read_to_string(logs.join("create-group.log")).expect("a log");
+    let log = fs::read_to_string(logs.join("create-group.log")).expect("the log is read");
     assert!(log.contains(r#""status":201"#), "{log}");
 }
 
 #[test]
-fn json_prints_the_functions_log_and_parameters_reach_the_functions() {
+fn json_prints_the_logs_of_the_functions_and_parameters_are_passed_to_them() {
     let url = "DocumentationUrl=https://docs.example/errors";
     let mut server = Server::start(&["--json", "--parameter", url]);
     let error = server.curl(&["-d", "nmae=x"]);
@@ -359,7 +377,7 @@ fn json_prints_the_functions_log_and_parameters_reach_the_functions() {
         error.contains("https://docs.example/errors/invalid_request"),
         "{error}"
     );
-    let line = server.line();
+    let line = server.read_line();
     assert!(
         line.starts_with('{') && line.contains(r#""code":"unknown""#),
         "{line}"
@@ -367,9 +385,9 @@ fn json_prints_the_functions_log_and_parameters_reach_the_functions() {
 }
 
 #[test]
-fn data_and_token_survive_a_restart_if_a_directory_is_given_and_nothing_else_survives() {
-    let dir = empty_dir("data");
-    let dir = dir.to_str().expect("UTF-8");
+fn data_and_token_are_kept_only_if_a_data_directory_is_given() {
+    let path = create_empty_dir("data");
+    let dir = path.to_str().expect("the path is UTF-8");
     let server = Server::start(&["--data-dir", dir]);
     let port = server.port;
     let created = server.curl(&["-d", "name=Chelsea Hotel"]);
@@ -383,35 +401,35 @@ fn data_and_token_survive_a_restart_if_a_directory_is_given_and_nothing_else_sur
     ];
     assert_eq!(server.curl(&deleted), "");
     let saved = server.token_file().with_extension("saved");
-    fs::copy(server.token_file(), &saved).expect("a copy");
-    assert_eq!(server.end("-INT"), Some(0));
+    fs::copy(server.token_file(), &saved).expect("the token is copied");
+    assert_eq!(server.end_with("-INT"), Some(0));
 
-    fs::rename(&saved, saved.with_extension("")).expect("the token is still there");
+    fs::rename(&saved, saved.with_extension("")).expect("the token is restored");
     let server = Server::start_on(port, &["--data-dir", dir]);
-    assert_eq!(server.token(), token, "a token that works is kept");
+    assert_eq!(server.token(), token, "a valid token is kept");
     let page = server.curl(&["--request-target", "/v1/groups?limit=100"]);
-    assert!(page.contains(&created), "the group is still there");
+    assert!(page.contains(&created), "the group is kept");
     assert!(
         !page.contains("L7cGNIBKZiNJ6wqF"),
-        "a deleted sample does not come back"
+        "a deleted sample is not created again"
     );
-    assert_eq!(server.end("-KILL"), None);
+    assert_eq!(server.end_with("-KILL"), None);
 
     let server = Server::start(&["--data-dir", dir]);
     assert!(
         server.curl_with(&token, &[]).contains(&created),
-        "a kill loses nothing"
+        "a killed server loses no data"
     );
-    let output = run(&mut local(&[
+    let output = run(&mut local_command(&[
         "--port",
         &free_port().to_string(),
         "--data-dir",
         dir,
     ]));
-    assert_refused_in_one_line(&output, &[dir, "in use", "--data-dir"]);
-    assert_eq!(server.end("-HUP"), Some(0));
+    assert_fails_with_one_line(&output, &[dir, "in use", "--data-dir"]);
+    assert_eq!(server.end_with("-HUP"), Some(0));
 
-    fs::write(Path::new(dir).join("my-notes.txt"), "mine").expect("a file");
+    fs::write(path.join("my-notes.txt"), "mine").expect("the file is written");
     let server = Server::start(&["--data-dir", dir, "--reset"]);
     let page = server.curl(&["--request-target", "/v1/groups?limit=100"]);
     assert!(
@@ -419,13 +437,13 @@ fn data_and_token_survive_a_restart_if_a_directory_is_given_and_nothing_else_sur
         "{page}"
     );
     assert!(
-        Path::new(dir).join("my-notes.txt").exists(),
-        "only the data are deleted"
+        path.join("my-notes.txt").exists(),
+        "only the data is deleted"
     );
 }
 
 #[test]
-fn two_stacks_have_a_token_each() {
+fn each_stack_has_its_own_token() {
     let (one, other) = (Server::start(&[]), Server::start(&[]));
     for server in [&one, &other] {
         assert!(server.curl(&[]).contains("Plaza Hotel"));
@@ -434,22 +452,25 @@ fn two_stacks_have_a_token_each() {
 }
 
 #[test]
-fn a_change_of_the_template_is_reloaded_and_reported() {
-    let _alone = RELOADS.write().unwrap_or_else(PoisonError::into_inner);
-    let mut server = Server::start_unguarded(free_port(), &[]);
+fn a_changed_template_is_reloaded_and_reported() {
+    let template_lock = open_template_lock();
+    template_lock.lock().expect("the lock is exclusive");
+    let mut server = Server::start_unlocked(free_port(), &[]);
     let functions = server.processes_of("get-group");
     let template =
-        File::open(local::tools::workspace().join("template.yaml")).expect("the template");
+        File::open(local::tools::workspace().join("template.yaml")).expect("the template exists");
     template
         .set_modified(SystemTime::now())
-        .expect("it is touched");
+        .expect("its modification time is set");
     let mut lines = server
         .errors
         .by_ref()
         .lines()
         .map(|line| line.expect("UTF-8"));
-    // Before that, it may report that building takes a while.
-    let line = lines.find(|line| line.contains("changed")).expect("a line");
+    // An earlier line may report that building takes a while.
+    let line = lines
+        .find(|line| line.contains("changed"))
+        .expect("the change is reported");
     assert!(
         line.starts_with("template.yaml changed: reloaded in "),
         "{line}"
@@ -462,15 +483,15 @@ fn a_change_of_the_template_is_reloaded_and_reported() {
     );
 }
 
-/// The directory of cargo-lambda and the AWS CLI.
-fn clients() -> PathBuf {
+/// Fetches cargo-lambda and the AWS CLI, and returns their directory.
+fn fetch_clients() -> PathBuf {
     let requirements = include_str!("requirements.txt");
-    local::tools::python_packages("clients", requirements).expect("they are fetched")
+    local::tools::python_packages("clients", requirements).expect("the clients are fetched")
 }
 
-/// The AWS CLI, whose requests go to a server.
-fn aws(server: &Server, arguments: &[&str]) -> Command {
-    let clients = clients();
+/// Returns a command of the AWS CLI that sends its requests to a server.
+fn aws_command(server: &Server, arguments: &[&str]) -> Command {
+    let clients = fetch_clients();
     let mut command = Command::new(clients.join("bin/python"));
     command
         .arg(clients.join("bin/aws"))
@@ -487,7 +508,7 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
     let server = Server::start(&[]);
     let payload = r#"{"account_id":"acme","name":"laptop"}"#;
     // cargo-lambda connects to the IPv6 loopback.
-    let output = Command::new(clients().join("bin/cargo-lambda"))
+    let output = Command::new(fetch_clients().join("bin/cargo-lambda"))
         .args([
             "lambda",
             "invoke",
@@ -506,9 +527,9 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
         text(&output.stderr)
     );
 
-    let file = empty_dir("aws").join("output.json");
+    let file = create_empty_dir("aws").join("output.json");
     let invoke = |function: &str, payload: &str| {
-        let output = aws(&server, &["lambda", "invoke"])
+        let output = aws_command(&server, &["lambda", "invoke"])
             .args(["--function-name", function, "--payload", payload])
             .arg(&file)
             .output()
@@ -536,16 +557,16 @@ fn functions_can_be_invoked_with_cargo_lambda_and_the_aws_cli() {
 
 #[test]
 fn queues_can_be_used_with_the_aws_cli() {
-    // So long that the messages in the queue stay there.
+    // With this delay, the messages stay in the queue.
     let server = Server::start(&["--parameter", "PurgeDelaySeconds=45"]);
     let sqs = |arguments: &[&str]| {
-        let output = run(&mut aws(&server, &[&["sqs"], arguments].concat()));
+        let output = run(&mut aws_command(&server, &[&["sqs"], arguments].concat()));
         text(&output.stdout) + &text(&output.stderr)
     };
-    let failures = sqs(&["get-queue-url", "--queue-name", "PurgeFailuresQueue"]);
-    let failures = failures.split('"').nth(3).expect("a URL").to_owned();
+    let found = sqs(&["get-queue-url", "--queue-name", "PurgeFailuresQueue"]);
+    let failures = found.split('"').nth(3).expect("the output has a URL");
     let body = r#"{"conversation_id":"c"}"#;
-    let of_failures = ["--queue-url", &failures];
+    let of_failures = ["--queue-url", failures];
     let sent = sqs(&[&["send-message", "--message-body", body], &of_failures[..]].concat());
     assert!(sent.contains(r#""MessageId": ""#), "{sent}");
     let received = sqs(&[&["receive-message"], &of_failures[..]].concat());
@@ -553,11 +574,11 @@ fn queues_can_be_used_with_the_aws_cli() {
         received.contains(r#"{\"conversation_id\":\"c\"}"#),
         "{received}"
     );
-    let attributes = |url: &str| {
+    let read_attributes = |url: &str| {
         let names = ["--attribute-names", "All", "--queue-url", url];
         sqs(&[&["get-queue-attributes"], &names[..]].concat())
     };
-    let found = attributes(&failures);
+    let found = read_attributes(failures);
     assert!(
         found.contains(r#""ApproximateNumberOfMessagesNotVisible": "1""#),
         "{found}"
@@ -571,7 +592,7 @@ fn queues_can_be_used_with_the_aws_cli() {
         &arn("PurgeQueue"),
     ]);
     assert!(started.contains(r#""TaskHandle": ""#), "{started}");
-    let found = attributes(&failures.replace("PurgeFailuresQueue", "PurgeQueue"));
+    let found = read_attributes(&failures.replace("PurgeFailuresQueue", "PurgeQueue"));
     assert!(
         found.contains(r#""ApproximateNumberOfMessagesDelayed": "1""#),
         "{found}"
@@ -584,29 +605,31 @@ fn queues_can_be_used_with_the_aws_cli() {
 }
 
 #[test]
-fn the_runbooks_commands_for_queues_work_as_pasted() {
+fn the_commands_of_the_runbook_for_queues_work() {
     let server = Server::start(&["--parameter", "PurgeDelaySeconds=45"]);
-    let runbook = std::fs::read_to_string(local::tools::workspace().join("docs/operations.md"));
-    let runbook = runbook.expect("the runbook");
+    let runbook = fs::read_to_string(local::tools::workspace().join("docs/operations.md"))
+        .expect("the runbook is read");
     let (_, section) = runbook
         .split_once("## Replay purges that failed")
-        .expect("the section");
-    let (section, _) = section.split_once("\n## ").expect("a section after it");
+        .expect("the runbook has this section");
+    let (section, _) = section
+        .split_once("\n## ")
+        .expect("another section follows");
     let blocks: Vec<_> = section.split("```bash\n").skip(1).collect();
     let [look, replay, send] = blocks[..] else {
-        panic!("three commands: {blocks:?}");
+        panic!("not three commands: {blocks:?}");
     };
     let url = |queue: &str| format!("http://127.0.0.1:{}/000000000000/{queue}", server.port);
     let run_block = |block: &str| {
-        let (commands, _) = block.split_once("```").expect("an end");
+        let (commands, _) = block.split_once("```").expect("the block has an end");
         let commands = commands
             .replace("PURGE_FAILURES_QUEUE", &url("PurgeFailuresQueue"))
             .replace("PURGE_QUEUE", &url("PurgeQueue"));
-        // What the runbook says to add on this machine.
+        // As the runbook recommends for `cargo local`.
         let aws = "aws() { \"$CLIENTS/python\" \"$CLIENTS/aws\" \"$@\" --region us-east-1 --endpoint-url \"$ENDPOINT\"; }";
         let mut sh = Command::new("sh");
         sh.args(["-c", &format!("{aws}\n{commands}")])
-            .env("CLIENTS", clients().join("bin"))
+            .env("CLIENTS", fetch_clients().join("bin"))
             .env("ENDPOINT", format!("http://127.0.0.1:{}", server.port))
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local");
@@ -626,7 +649,7 @@ fn the_runbooks_commands_for_queues_work_as_pasted() {
 }
 
 #[test]
-fn a_dynamodb_local_that_dies_ends_everything_with_the_cause() {
+fn if_dynamodb_local_exits_everything_ends_and_the_cause_is_reported() {
     let mut server = Server::start(&[]);
     let processes = server.processes();
     kill("-KILL", &server.processes_of("ServerRunner")[0]);
@@ -636,43 +659,54 @@ fn a_dynamodb_local_that_dies_ends_everything_with_the_cause() {
         errors.contains("cargo local: DynamoDB Local exited (signal: 9"),
         "{errors}"
     );
-    assert_eq!(server.process.wait().expect("it ends").code(), Some(1));
+    assert_eq!(
+        server.process.wait().expect("the process ends").code(),
+        Some(1)
+    );
     assert_gone(&processes);
     let script = "kill -KILL $(ps -A -o pid=,ppid=,args= | awk -v parent=$PPID '/[S]erverRunner/ && $2 == parent {print $1}'); sleep 20";
-    let output = run(&mut local(&["--", "sh", "-c", script]));
-    assert_refused(&output, &["DynamoDB Local exited (signal: 9"]);
+    let output = run(&mut local_command(&["--", "sh", "-c", script]));
+    assert_fails(&output, &["DynamoDB Local exited (signal: 9"]);
 }
 
 #[test]
-fn a_taken_port_is_one_clear_line() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    let output = run(&mut local(&["--port", &port]));
-    // One line: nothing was built or fetched first.
-    assert_refused_in_one_line(&output, &[&port, "--port"]);
+fn a_port_in_use_is_reported_in_one_line() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let port = taken
+        .local_addr()
+        .expect("the listener has an address")
+        .port()
+        .to_string();
+    let output = run(&mut local_command(&["--port", &port]));
+    // It is only one line, because the port is checked before anything is built or fetched.
+    assert_fails_with_one_line(&output, &[&port, "--port"]);
 }
 
 #[test]
-fn a_wrong_command_line_is_one_clear_line() {
-    assert_refused_in_one_line(&run(&mut local(&["--prot", "9001"])), &["--prot", "--help"]);
-    let output = run(&mut local(&["--parameter", "LogLevel=LOUD"]));
-    assert_refused_in_one_line(&output, &["LogLevel=LOUD", "ERROR, WARN, INFO, DEBUG"]);
-    let help = run(&mut local(&["--help"]));
+fn a_wrong_command_line_is_reported_in_one_line() {
+    assert_fails_with_one_line(
+        &run(&mut local_command(&["--prot", "9001"])),
+        &["--prot", "--help"],
+    );
+    let output = run(&mut local_command(&["--parameter", "LogLevel=LOUD"]));
+    assert_fails_with_one_line(&output, &["LogLevel=LOUD", "ERROR, WARN, INFO, DEBUG"]);
+    let help = run(&mut local_command(&["--help"]));
     assert!(help.status.success() && text(&help.stdout).contains("--data-dir DIR"));
 }
 
-/// `cargo local` on a machine on which nothing has been fetched yet, with a Cargo that knows where
-/// things are, but builds nothing, which would take minutes.
-fn on_a_new_machine(name: &str) -> Command {
-    let dir = empty_dir(name);
+/// Returns a `cargo local` with an empty target directory, as on a new machine. Its Cargo does not build, because that
+/// takes minutes.
+fn command_on_new_machine(name: &str) -> Command {
+    let dir = create_empty_dir(name);
     let cargo = dir.join("cargo");
     let script = format!(
         "#!/bin/sh\ntest \"$1\" = build || exec {} \"$@\"\n",
         env!("CARGO")
     );
-    fs::write(&cargo, script).expect("a script");
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("a program");
-    let mut command = local(&["--", "true"]);
+    fs::write(&cargo, script).expect("the script is written");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755))
+        .expect("the script is executable");
+    let mut command = local_command(&["--", "true"]);
     command
         .env("CARGO", cargo)
         .env("CARGO_TARGET_DIR", dir.join("target"));
@@ -680,27 +714,27 @@ fn on_a_new_machine(name: &str) -> Command {
 }
 
 #[test]
-fn no_python_is_one_clear_message() {
-    let mut command = on_a_new_machine("no-python");
-    // A PATH with a shell and nothing else.
-    let path = empty_dir("path");
-    std::os::unix::fs::symlink("/bin/sh", path.join("sh")).expect("a link");
+fn a_missing_python_is_reported_with_its_remedy() {
+    let mut command = command_on_new_machine("no-python");
+    // This PATH contains only a shell.
+    let path = create_empty_dir("path");
+    symlink("/bin/sh", path.join("sh")).expect("the link is created");
     command.env("PATH", path);
-    assert_refused(
+    assert_fails(
         &run(&mut command),
         &["Install Python 3", "cannot run python3"],
     );
 }
 
 #[test]
-fn no_network_is_one_clear_message_with_the_cause() {
-    let mut command = on_a_new_machine("no-network");
-    // Nothing listens there, and pip tries only twice.
+fn a_missing_network_is_reported_with_its_cause() {
+    let mut command = command_on_new_machine("no-network");
+    // Nothing listens on this port, and pip tries only twice.
     command
         .env("PIP_INDEX_URL", "http://127.0.0.1:9/")
         .env("PIP_RETRIES", "1");
     command.env_remove("PIP_FIND_LINKS");
-    assert_refused(
+    assert_fails(
         &run(&mut command),
         &[
             "cannot fetch from PyPI",
@@ -712,21 +746,20 @@ fn no_network_is_one_clear_message_with_the_cause() {
 }
 
 #[test]
-fn a_function_that_is_not_there_is_one_clear_message() {
-    // The new machine's target directory has no binaries.
-    let mut command = on_a_new_machine("no-binaries");
+fn a_missing_binary_of_a_function_is_reported() {
+    let mut command = command_on_new_machine("no-binaries");
     let home = local::tools::home().expect("target/local");
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("no-binaries/target/local");
-    fs::create_dir_all(&target).expect("a directory");
+    fs::create_dir_all(&target).expect("the directory is created");
     for fetched in ["python", "dynamodb-local"] {
-        std::os::unix::fs::symlink(home.join(fetched), target.join(fetched)).expect("a link");
+        symlink(home.join(fetched), target.join(fetched)).expect("the link is created");
     }
-    assert_refused(&run(&mut command), &["cannot start", "target/debug/"]);
+    assert_fails(&run(&mut command), &["cannot start", "target/debug/"]);
 }
 
 #[test]
-fn a_dynamodb_that_does_not_respond_is_one_clear_line() {
-    let mut command = local(&["--", "true"]);
+fn an_unreachable_dynamodb_is_reported_with_its_remedy() {
+    let mut command = local_command(&["--", "true"]);
     command.env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9");
-    assert_refused(&run(&mut command), &["http://127.0.0.1:9", "unset"]);
+    assert_fails(&run(&mut command), &["http://127.0.0.1:9", "unset"]);
 }

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::support::{Client, ENDPOINTS, new_account, now, stack, text, wait_for};
 
-/// A token of the right form and checksum that nobody ever issued.
+/// A token with a valid format and checksum that was never issued.
 const UNKNOWN: &str = "groups_00000000000000000000000000000000000000000004AceYX";
 
 #[test]
-fn each_row_of_the_table_has_its_answer_and_its_challenge_on_every_endpoint() {
+fn every_endpoint_rejects_a_missing_malformed_or_invalid_token() {
     let client = Client::new();
     let token = &client.token;
     let last = if token.ends_with('x') { "y" } else { "x" };
@@ -31,15 +31,16 @@ fn each_row_of_the_table_has_its_answer_and_its_challenge_on_every_endpoint() {
         (&format!("Bearer {lower}"), 401, "token_invalid"),
         (&format!("Bearer {changed}"), 401, "token_invalid"),
     ] {
-        for (method, path) in ENDPOINTS {
-            let answer = client.send(method, path, &[("authorization", authorization)], "");
-            answer.assert_error(status, code, None);
+        for endpoint in ENDPOINTS {
+            let headers = [("authorization", authorization)];
+            let response = client.send(endpoint.method, &endpoint.example_path(), &headers, "");
+            response.assert_error(status, code, None);
         }
     }
 }
 
 #[test]
-fn the_schemes_name_is_case_insensitive() {
+fn the_name_of_the_scheme_is_case_insensitive() {
     let client = Client::new();
     for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
         let authorization = format!("{scheme} {}", client.token);
@@ -55,49 +56,53 @@ fn the_schemes_name_is_case_insensitive() {
 }
 
 #[test]
-fn an_expired_token_is_invalid_also_on_an_instance_that_has_served_it() {
-    // Brought up first, which may take its time.
-    let stack = stack();
+fn an_expired_token_is_rejected_even_if_the_instance_has_cached_it() {
+    // The stack starts before the time counts.
+    stack();
     let expires_at = now() + 6;
     let payload = json!({ "account_id": new_account(), "name": "short", "expires_at": expires_at });
-    let issued = stack.invoke("issue-token", &payload).expect("a token");
-    let client = Client::with_token("", &text(&issued["token"]), stack.url());
+    let issued = stack()
+        .invoke("issue-token", &payload)
+        .expect("a token is issued");
+    let client = Client::with_token("", &text(&issued["token"]), stack().url());
     client.get("/v1/groups").page();
-    let refused = wait_for("the token's end", Duration::from_secs(15), || {
-        let answer = client.get("/v1/groups");
-        (answer.status != 200).then_some(answer)
+    let rejection = wait_for("the token's expiry", Duration::from_secs(15), || {
+        let response = client.get("/v1/groups");
+        (response.status != 200).then_some(response)
     });
     assert!(now() >= expires_at);
-    refused.assert_error(401, "token_invalid", None);
+    rejection.assert_error(401, "token_invalid", None);
 }
 
 #[test]
-fn a_revoked_token_stops_working_everywhere_within_60_seconds() {
+fn a_revoked_token_is_rejected_by_all_instances_within_60_seconds() {
     let client = Client::new();
-    // Both instances of the function come to know the token.
+    // Both instances of the function cache the token.
     for _ in 0..20 {
         client.get("/v1/groups").page();
     }
     let revoked = stack().invoke("revoke-token", &json!({ "token": client.token }));
     assert_eq!(revoked, Ok(json!({ "revoked": 1 })));
-    // Functions that have not seen the token refuse it at once.
+    // Functions that have not cached the token reject it at once.
     client
         .delete("/v1/groups/L7cGNIBKZiNJ6wqF")
         .assert_error(401, "token_invalid", None);
-    // One refusal can come from one of the two instances; ten in a row come from both.
-    let mut refusals = 0;
+    // One instance may reject the token before the other. Ten rejections in a row are from both.
+    let mut rejections = 0;
     wait_for(
-        "the end of the revoked token",
+        "the rejection of the revoked token",
         Duration::from_secs(60),
         || {
-            let answer = client.get("/v1/groups");
-            refusals = if answer.status == 200 {
+            let response = client.get("/v1/groups");
+            rejections = if response.status == 200 {
                 0
             } else {
-                refusals + 1
+                rejections + 1
             };
-            (refusals > 0).then(|| answer.assert_error(401, "token_invalid", None));
-            (refusals == 10).then_some(())
+            if rejections > 0 {
+                response.assert_error(401, "token_invalid", None);
+            }
+            (rejections == 10).then_some(())
         },
     );
 }
@@ -114,13 +119,13 @@ fn tokens_are_stored_only_as_their_hash() {
     let found = stack()
         .dynamodb()
         .call("Query", &input)
-        .expect("the index answers");
+        .expect("the index is read");
     let key = json!({ "token_hash": found["Items"][0]["token_hash"] });
     let read = json!({ "TableName": "TokensTable", "Key": key });
     let item = stack()
         .dynamodb()
         .call("GetItem", &read)
-        .expect("the table answers")["Item"]
+        .expect("the table is read")["Item"]
         .clone();
     assert_eq!(item["account_id"]["S"], client.account_id);
     let hash = text(&item["token_hash"]["S"]);
@@ -132,32 +137,32 @@ fn tokens_are_stored_only_as_their_hash() {
 }
 
 #[test]
-fn a_token_is_in_no_log_however_much_is_logged() {
+fn no_token_is_logged_at_any_log_level() {
     let client = Client::new();
     let trace = [("LOG_LEVEL", "TRACE")];
     let mut list = stack()
         .instance("list-groups", &trace)
-        .expect("an instance");
+        .expect("the instance starts");
     let event = json!({ "headers": { "authorization": format!("Bearer {}", client.token) } });
-    let response = list.invoke(&event).expect("an answer");
-    assert_eq!(response["statusCode"], 200);
+    let output = list.invoke(&event).expect("the function succeeds");
+    assert_eq!(output["statusCode"], 200);
     let mut revoke = stack()
         .instance("revoke-token", &trace)
-        .expect("an instance");
+        .expect("the instance starts");
     revoke
         .invoke(&json!({ "token": client.token }))
-        .expect("an answer");
+        .expect("the function succeeds");
     revoke
         .invoke(&json!({ "token": format!("{} ", client.token) }))
-        .expect_err("a function error");
+        .expect_err("the token is malformed");
     let mut issue = stack()
         .instance("issue-token", &trace)
-        .expect("an instance");
+        .expect("the instance starts");
     let issued = issue
         .invoke(&json!({ "account_id": client.account_id, "name": "a" }))
-        .expect("a token");
+        .expect("a token is issued");
     for log in [list.log(), revoke.log(), issue.log()] {
-        assert!(log.contains("\"DEBUG\""), "much is logged");
+        assert!(log.contains("\"DEBUG\""), "the log level is low enough");
         for token in [&client.token, &text(&issued["token"])] {
             assert!(!log.contains(token.as_str()));
         }

@@ -3,11 +3,11 @@ use serde_json::{Value, json};
 use crate::support::{Client, now, text};
 
 #[test]
-fn the_least_group_is_a_name() {
+fn a_group_needs_only_a_name() {
     let client = Client::new();
     let before = now();
-    let answer = client.form("POST", "/v1/groups", "name=Plaza Hotel");
-    let group = answer.group(201);
+    let response = client.form("POST", "/v1/groups", "name=Plaza Hotel");
+    let group = response.group(201);
     let id = text(&group["id"]);
     let expected = json!({
         "id": id,
@@ -27,19 +27,25 @@ fn the_least_group_is_a_name() {
         );
     }
     assert_ne!(group["id"], group["conversation_id"]);
-    assert!((before..=now()).contains(&group["created_at"].as_i64().expect("an integer")));
-    assert_eq!(answer.headers["location"], format!("/v1/groups/{id}"));
+    assert!(
+        (before..=now()).contains(
+            &group["created_at"]
+                .as_i64()
+                .expect("`created_at` is an integer")
+        )
+    );
+    assert_eq!(response.headers["location"], format!("/v1/groups/{id}"));
     assert_eq!(
-        client.get(&answer.headers["location"]).group(200),
+        client.get(&response.headers["location"]).group(200),
         group,
-        "what was answered is stored"
+        "the stored group is the one in the response"
     );
 }
 
 #[test]
-fn every_member_is_kept_as_it_came() {
+fn members_are_stored_unchanged() {
     let client = Client::new();
-    let whole = json!({
+    let full = json!({
         "id": "0123456789ABCDEF",
         "username": "Hector",
         "phone_number": "+1 (212) 555-0100",
@@ -49,20 +55,20 @@ fn every_member_is_kept_as_it_came() {
         "last_active_at": 0,
         "created_at": 253_402_300_799_i64,
     });
-    let least = json!({ "username": "Ce\u{301}dric" });
+    let minimal = json!({ "username": "Ce\u{301}dric" });
     let body = json!({
         "name": " Plaza \u{202e}Hotel\u{200b} ",
         "description": "World-renowned.\r\n\t\"Quoted\" \\ and 🦀 — A\u{30a}ngstrom, Ångstrom",
         "avatar_url": "https://assets.protocol.chat/avatars/plazahotel.jpg",
-        "contacts": [whole, least],
+        "contacts": [full, minimal],
     });
-    let answer = client.post(&body);
-    let group = answer.group(201);
+    let response = client.post(&body);
+    let group = response.group(201);
     for member in ["name", "description", "avatar_url"] {
         assert_eq!(group[member], body[member]);
     }
-    assert_eq!(group["contacts"][0], whole);
-    let null = json!({
+    assert_eq!(group["contacts"][0], full);
+    let with_nulls = json!({
         "id": null,
         "username": "Ce\u{301}dric",
         "phone_number": null,
@@ -72,20 +78,20 @@ fn every_member_is_kept_as_it_came() {
         "last_active_at": null,
         "created_at": null,
     });
-    assert_eq!(group["contacts"][1], null);
-    assert_eq!(client.get(&answer.headers["location"]).group(200), group);
+    assert_eq!(group["contacts"][1], with_nulls);
+    assert_eq!(client.get(&response.headers["location"]).group(200), group);
 
     let again = client
         .post(&json!({ "name": "Again", "contacts": group["contacts"] }))
         .group(201);
     assert_eq!(
         again["contacts"], group["contacts"],
-        "contacts can be sent back as they were answered"
+        "contacts of a response can be sent in a request"
     );
 }
 
 #[test]
-fn null_is_the_same_as_absent_but_for_the_name() {
+fn null_means_the_same_as_absent_except_for_the_name() {
     let client = Client::new();
     let group = client
         .post(&json!({ "name": "a", "description": null, "avatar_url": null, "contacts": null }))
@@ -107,21 +113,21 @@ fn null_is_the_same_as_absent_but_for_the_name() {
 }
 
 #[test]
-fn usernames_compare_code_point_by_code_point() {
+fn usernames_are_compared_code_point_by_code_point() {
     let client = Client::new();
-    let contacts = |names: &[&str]| {
+    let create = |names: &[&str]| {
         let contacts: Vec<_> = names
             .iter()
             .map(|name| json!({ "username": name }))
             .collect();
         client.post(&json!({ "name": "a", "contacts": contacts }))
     };
-    contacts(&["hector", "Hector", "\u{e9}", "e\u{301}"]).group(201);
-    contacts(&["a", "b", "a"]).assert_error(400, "repeated", Some("contacts[2].username"));
+    create(&["hector", "Hector", "\u{e9}", "e\u{301}"]).group(201);
+    create(&["a", "b", "a"]).assert_error(400, "repeated", Some("contacts[2].username"));
 }
 
 #[test]
-fn every_limit_holds_at_its_edge_and_not_one_past_it() {
+fn each_limit_allows_its_exact_value_and_rejects_the_next_one() {
     let client = Client::new();
     let url = |bytes: usize| format!("https://a.example/{}", "x".repeat(bytes - 18));
     let contact = |member: &str, value: Value| {
@@ -135,7 +141,7 @@ fn every_limit_holds_at_its_edge_and_not_one_past_it() {
             .collect::<Value>()
     };
     let max = 253_402_300_799_i64;
-    for (param, member, at, past) in [
+    for (param, member, allowed, rejected) in [
         (
             "name",
             "name",
@@ -218,30 +224,24 @@ fn every_limit_holds_at_its_edge_and_not_one_past_it() {
         ),
     ] {
         let mut body = json!({ "name": "a" });
-        body[member] = at;
-        let answer = client.post(&body);
-        let group = answer.group(201);
-        assert_eq!(client.get(&answer.headers["location"]).group(200), group);
-        body[member] = past;
+        body[member] = allowed;
+        let response = client.post(&body);
+        let group = response.group(201);
+        assert_eq!(client.get(&response.headers["location"]).group(200), group);
+        body[member] = rejected;
         client.post(&body).assert_error(400, "invalid", Some(param));
     }
 }
 
-/// Contacts that have exactly this many bytes as the JSON array that the API answers.
+/// Returns contacts whose JSON array has exactly this many bytes in a response.
 pub fn contacts_of_bytes(bytes: usize) -> Value {
-    let member = |name: &str, value: String| (name.to_owned(), json!(value));
-    let contact = |index: usize, url: usize| {
-        let mut contact = json!({
+    let contact = |index: usize, padding: usize| {
+        let avatar_url = format!("https://a.example/{}", "x".repeat(padding));
+        json!({
             "id": null, "username": format!("{index:04}"), "phone_number": null,
-            "avatar_url": null, "display_name": null, "conversation_id": null,
+            "avatar_url": avatar_url, "display_name": null, "conversation_id": null,
             "last_active_at": null, "created_at": null,
-        });
-        let (name, url) = member(
-            "avatar_url",
-            format!("https://a.example/{}", "x".repeat(url)),
-        );
-        contact[name] = url;
-        contact
+        })
     };
     let size = |contacts: &[Value]| json!(contacts).to_string().len();
     let mut contacts = Vec::new();
@@ -265,9 +265,9 @@ fn the_largest_group_fits_into_the_table() {
         "avatar_url": format!("https://a.example/{}", "x".repeat(2_030)),
         "contacts": contacts_of_bytes(350_000),
     });
-    let answer = client.post(&body);
-    let group = answer.group(201);
-    let path = &answer.headers["location"];
+    let response = client.post(&body);
+    let group = response.group(201);
+    let path = &response.headers["location"];
     assert_eq!(client.get(path).group(200), group);
     client.put(path, &json!({ "archived_at": 1 })).group(200);
     assert_eq!(
@@ -277,7 +277,7 @@ fn the_largest_group_fits_into_the_table() {
 }
 
 #[test]
-fn a_body_may_have_1_mib_and_not_a_byte_more() {
+fn a_body_may_have_1_mib_and_not_one_byte_more() {
     let client = Client::new();
     let padded = |bytes: usize| " ".repeat(bytes - 13) + r#"{"name": "a"}"#;
     let send = |body: &str| {
@@ -300,7 +300,7 @@ fn a_body_may_have_1_mib_and_not_a_byte_more() {
 }
 
 #[test]
-fn the_media_type_is_json_or_form_whatever_its_parameters() {
+fn the_media_type_is_json_or_form_with_any_parameters() {
     let client = Client::new();
     let send = |media_type: &str, body: &str| {
         client.send("POST", "/v1/groups", &[("content-type", media_type)], body)
@@ -331,7 +331,7 @@ fn the_media_type_is_json_or_form_whatever_its_parameters() {
 }
 
 #[test]
-fn a_body_that_cannot_be_read_is_malformed() {
+fn a_body_that_cannot_be_parsed_is_malformed() {
     let client = Client::new();
     for body in [
         "{",
@@ -355,7 +355,7 @@ fn a_body_that_cannot_be_read_is_malformed() {
 }
 
 #[test]
-fn what_is_wrong_with_a_member_is_said_with_its_path() {
+fn an_error_in_a_member_names_its_path() {
     let client = Client::new();
     for (body, code, param) in [
         (r#"[]"#, "invalid", None),
@@ -481,28 +481,29 @@ fn what_is_wrong_with_a_member_is_said_with_its_path() {
     assert_eq!(
         client.get("/v1/groups").ids(),
         (vec![], false),
-        "a refused request changes nothing"
+        "a rejected request changes nothing"
     );
 }
 
 #[test]
-fn forms_nest_contacts_in_two_styles() {
+fn forms_write_contacts_in_two_ways() {
     let client = Client::new();
     let usernames = |form: &str| {
         let group = client.form("POST", "/v1/groups", form).group(201);
-        let contacts = group["contacts"].as_array().expect("contacts").clone();
+        let contacts = group["contacts"].as_array();
         contacts
+            .expect("`contacts` is an array")
             .iter()
             .map(|contact| text(&contact["username"]))
             .collect::<Vec<_>>()
     };
     let numbered = "contacts[1][username]=Cedric&name=a&contacts[0][username]=Hector";
     assert_eq!(usernames(numbered), ["Hector", "Cedric"]);
-    let listed = "name=a&contacts%5B%5D%5Busername%5D=Hector&contacts[][created_at]=7&contacts[][username]=Cedric";
-    assert_eq!(usernames(listed), ["Hector", "Cedric"]);
+    let unnumbered = "name=a&contacts%5B%5D%5Busername%5D=Hector&contacts[][created_at]=7&contacts[][username]=Cedric";
+    assert_eq!(usernames(unnumbered), ["Hector", "Cedric"]);
     assert_eq!(usernames("name=a&contacts="), [""; 0]);
 
-    let whole = "name=a&contacts[0][id]=0123456789ABCDEF&contacts[0][username]=H%C3%A9ctor\
+    let full = "name=a&contacts[0][id]=0123456789ABCDEF&contacts[0][username]=H%C3%A9ctor\
         &contacts[0][phone_number]=%2B1&contacts[0][avatar_url]=&contacts[0][display_name]=H+S\
         &contacts[0][conversation_id]=abcdefghijklmnop&contacts[0][last_active_at]=5&contacts[0][created_at]=0";
     let expected = json!({
@@ -510,13 +511,13 @@ fn forms_nest_contacts_in_two_styles() {
         "display_name": "H S", "conversation_id": "abcdefghijklmnop", "last_active_at": 5, "created_at": 0,
     });
     assert_eq!(
-        client.form("POST", "/v1/groups", whole).group(201)["contacts"][0],
+        client.form("POST", "/v1/groups", full).group(201)["contacts"][0],
         expected
     );
 }
 
 #[test]
-fn what_is_wrong_with_a_form_is_said_as_for_json() {
+fn an_error_in_a_form_names_the_path_of_its_member() {
     let client = Client::new();
     for (form, code, param) in [
         ("name=", "invalid", "name"),
@@ -571,16 +572,16 @@ fn what_is_wrong_with_a_form_is_said_as_for_json() {
 }
 
 #[test]
-fn a_name_that_is_not_known_cannot_make_the_answer_too_large() {
+fn an_unknown_member_with_a_long_name_is_shortened_in_the_error() {
     let client = Client::new();
     let name = "\u{1}".repeat(1_000_000);
-    let answer = client.form("POST", "/v1/groups", &name);
+    let response = client.form("POST", "/v1/groups", &name);
     let param = format!("{}…", &name[..256]);
-    answer.assert_error(400, "unknown", Some(&param));
+    response.assert_error(400, "unknown", Some(&param));
 }
 
 #[test]
-fn no_query_parameter_is_known() {
+fn query_parameters_are_rejected() {
     let client = Client::new();
     let send = |query: &str| {
         client.json(
@@ -609,7 +610,7 @@ fn contacts_are_parsed_in_order_until_they_exceed_their_limit() {
     client
         .post(&body(100))
         .assert_error(400, "invalid", Some(&param(100)));
-    // What follows costs no time.
+    // Contacts after the limit are not parsed, so that they cost no time.
     client
         .post(&body(250))
         .assert_error(400, "invalid", Some("contacts"));
@@ -619,13 +620,13 @@ fn contacts_are_parsed_in_order_until_they_exceed_their_limit() {
 fn a_group_its_id_and_its_conversation_are_created_at_the_same_time() {
     let client = Client::new();
     let milliseconds = |id: &Value| {
-        let digit = |byte: u8| match byte {
+        let digit_value = |byte: u8| match byte {
             b'0'..=b'9' => byte - b'0',
             b'A'..=b'Z' => byte - b'A' + 10,
             _ => byte - b'a' + 36,
         };
-        let time = text(id);
-        let digits = time.bytes().take(7).map(|byte| i64::from(digit(byte)));
+        let id = text(id);
+        let digits = id.bytes().take(7).map(|byte| i64::from(digit_value(byte)));
         digits.fold(0, |time, digit| time * 62 + digit)
     };
     for _ in 0..50 {

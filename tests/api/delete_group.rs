@@ -1,23 +1,26 @@
 use crate::support::Client;
 
 #[test]
-fn a_deleted_group_is_gone() {
+fn a_deleted_group_does_not_exist_any_more() {
     let client = Client::new();
     let (path, other) = (client.create("a"), client.create("b"));
-    let answer = client.delete(&path);
-    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    let response = client.delete(&path);
+    assert_eq!((response.status, response.body.as_str()), (204, ""));
     client.get(&path).assert_error(404, "group_not_found", None);
     client
         .put(&path, &serde_json::json!({ "name": "a" }))
         .assert_error(404, "group_not_found", None);
     for query in ["", "?archived=false"] {
         let (ids, _) = client.get(&format!("/v1/groups{query}")).ids();
-        assert_eq!(ids, [other.rsplit('/').next().expect("an id")]);
+        assert_eq!(
+            ids,
+            [other.rsplit('/').next().expect("the path ends with an id")]
+        );
     }
 }
 
 #[test]
-fn deleting_twice_is_404_the_second_time() {
+fn deleting_a_group_again_is_404() {
     let client = Client::new();
     let path = client.create("a");
     assert_eq!(client.delete(&path).status, 204);
@@ -30,7 +33,7 @@ fn deleting_twice_is_404_the_second_time() {
 }
 
 #[test]
-fn another_accounts_group_does_not_exist_and_stays() {
+fn deleting_a_group_of_another_account_is_404_and_changes_nothing() {
     let owner = Client::new();
     let path = owner.create("a");
     Client::new()
@@ -40,7 +43,7 @@ fn another_accounts_group_does_not_exist_and_stays() {
 }
 
 #[test]
-fn no_query_parameter_is_known_and_a_body_is_ignored() {
+fn query_parameters_are_rejected_and_a_body_is_ignored() {
     let client = Client::new();
     let path = client.create("a");
     client

@@ -2,36 +2,37 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, text};
+use crate::support::{Client, Response, text};
 
-const NOT_THERE: &str = "/v1/groups/L7cGNIBKZiNJ6wqF";
+/// The path of a group that does not exist.
+const MISSING_GROUP: &str = "/v1/groups/L7cGNIBKZiNJ6wqF";
 
-/// A group, by its path and its ETag.
-fn created(client: &Client) -> (String, String) {
-    let answer = client.post(&json!({ "name": "Plaza Hotel" }));
+/// Creates a group and returns its path and its ETag.
+fn create_group(client: &Client) -> (String, String) {
+    let response = client.post(&json!({ "name": "Plaza Hotel" }));
     (
-        answer.headers["location"].clone(),
-        answer.headers["etag"].clone(),
+        response.headers["location"].clone(),
+        response.headers["etag"].clone(),
     )
 }
 
-fn get_if_none_match(client: &Client, path: &str, tags: &str) -> Answer {
+fn get_if_none_match(client: &Client, path: &str, tags: &str) -> Response {
     client.send("GET", path, &[("if-none-match", tags)], "")
 }
 
-fn put_if_match(client: &Client, path: &str, tags: &str, body: &Value) -> Answer {
+fn put_if_match(client: &Client, path: &str, tags: &str, body: &Value) -> Response {
     let headers = [("content-type", "application/json"), ("if-match", tags)];
     client.send("PUT", path, &headers, body.to_string())
 }
 
-fn delete_if_match(client: &Client, path: &str, tags: &str) -> Answer {
+fn delete_if_match(client: &Client, path: &str, tags: &str) -> Response {
     client.send("DELETE", path, &[("if-match", tags)], "")
 }
 
 #[test]
 fn the_etag_is_strong_and_changes_with_every_change() {
     let client = Client::new();
-    let (path, etag) = created(&client);
+    let (path, etag) = create_group(&client);
     assert!(
         etag.starts_with('"') && etag.ends_with('"') && etag.len() > 2,
         "{etag}"
@@ -54,40 +55,44 @@ fn the_etag_is_strong_and_changes_with_every_change() {
     assert_eq!(
         Some(&unchanged),
         seen.last(),
-        "an update with nothing in it changes nothing"
+        "an empty update changes nothing"
     );
     assert!(
         !client.get("/v1/groups").headers.contains_key("etag"),
-        "a list has none"
+        "a list has no ETag"
     );
 }
 
 #[test]
-fn a_client_that_has_the_group_already_gets_304() {
+fn if_none_match_with_the_current_etag_is_304() {
     let client = Client::new();
-    let (path, etag) = created(&client);
+    let (path, etag) = create_group(&client);
     for tags in [
         etag.clone(),
         format!("W/{etag}"),
         format!("\"a\", {etag}"),
         "*".to_owned(),
     ] {
-        let answer = get_if_none_match(&client, &path, &tags);
-        assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{tags}");
-        assert_eq!(answer.headers["etag"], etag);
+        let response = get_if_none_match(&client, &path, &tags);
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (304, ""),
+            "{tags}"
+        );
+        assert_eq!(response.headers["etag"], etag);
     }
     for tags in ["\"a\"", "W/\"\"", "\"0000000000000000\""] {
         get_if_none_match(&client, &path, tags).group(200);
     }
     client.put(&path, &json!({ "name": "a" })).group(200);
     get_if_none_match(&client, &path, &etag).group(200);
-    get_if_none_match(&client, NOT_THERE, "*").assert_error(404, "group_not_found", None);
+    get_if_none_match(&client, MISSING_GROUP, "*").assert_error(404, "group_not_found", None);
 }
 
 #[test]
-fn a_write_that_depends_on_a_version_is_412_once_the_group_has_moved_on() {
+fn if_match_with_an_older_etag_is_412() {
     let client = Client::new();
-    let (path, first) = created(&client);
+    let (path, first) = create_group(&client);
     let body = json!({ "name": "a" });
     let second = put_if_match(&client, &path, &first, &body).headers["etag"].clone();
     let group = client.get(&path).group(200);
@@ -107,7 +112,7 @@ fn a_write_that_depends_on_a_version_is_412_once_the_group_has_moved_on() {
         }
         delete_if_match(&client, &path, tags).assert_error(412, "precondition_failed", None);
     }
-    assert_eq!(client.get(&path).group(200), group, "nothing was changed");
+    assert_eq!(client.get(&path).group(200), group, "no change was made");
     assert_eq!(
         put_if_match(&client, &path, &second, &json!({})).group(200),
         group
@@ -121,11 +126,11 @@ fn a_write_that_depends_on_a_version_is_412_once_the_group_has_moved_on() {
 }
 
 #[test]
-fn a_group_that_is_not_there_is_404_whatever_the_write_depends_on() {
+fn a_conditional_write_to_a_group_that_does_not_exist_is_404() {
     let (client, stranger) = (Client::new(), Client::new());
-    let (path, etag) = created(&client);
+    let (path, etag) = create_group(&client);
     for tags in ["*", &etag, "\"a\"", "W/\"a\""] {
-        for path in [NOT_THERE, &path] {
+        for path in [MISSING_GROUP, &path] {
             for body in [json!({ "name": "a" }), json!({})] {
                 put_if_match(&stranger, path, tags, &body).assert_error(
                     404,
@@ -146,9 +151,9 @@ fn a_group_that_is_not_there_is_404_whatever_the_write_depends_on() {
 }
 
 #[test]
-fn a_malformed_condition_is_400_and_never_ignored() {
+fn a_malformed_condition_is_400_and_is_not_ignored() {
     let client = Client::new();
-    let (path, etag) = created(&client);
+    let (path, etag) = create_group(&client);
     let bare = etag.trim_matches('"');
     for tags in [bare, "\"a", "*, \"a\"", "\"a\" \"b\"", "w/\"a\"", ","] {
         get_if_none_match(&client, &path, tags).assert_error(400, "invalid", Some("If-None-Match"));
@@ -156,10 +161,10 @@ fn a_malformed_condition_is_400_and_never_ignored() {
         put.assert_error(400, "invalid", Some("If-Match"));
         delete_if_match(&client, &path, tags).assert_error(400, "invalid", Some("If-Match"));
     }
-    // Before the body and the group, behind the query.
+    // The condition is checked after the query and before the body and the group.
     let headers = [("content-type", "application/json"), ("if-match", "a")];
     client
-        .send("PUT", NOT_THERE, &headers, "{")
+        .send("PUT", MISSING_GROUP, &headers, "{")
         .assert_error(400, "invalid", Some("If-Match"));
     client
         .send("PUT", "/v1/groups/x?a=1", &headers, "{")
@@ -195,32 +200,34 @@ fn conditions_on_other_endpoints_are_ignored() {
 }
 
 #[test]
-fn twenty_writers_that_read_change_and_retry_lose_nothing() {
+fn twenty_writers_that_use_if_match_and_retry_lose_no_change() {
     let client = Client::new();
-    let (path, _) = created(&client);
+    let (path, _) = create_group(&client);
     thread::scope(|scope| {
         for writer in 0..20 {
             let (client, path) = (&client, &path);
             scope.spawn(move || {
                 loop {
-                    let read = client.get(path);
-                    let mut contacts = read.group(200)["contacts"]
+                    let current = client.get(path);
+                    let mut contacts = current.group(200)["contacts"]
                         .as_array()
-                        .expect("contacts")
+                        .expect("`contacts` is an array")
                         .clone();
                     contacts.push(json!({ "username": writer.to_string() }));
                     let body = json!({ "contacts": contacts });
-                    let answer = put_if_match(client, path, &read.headers["etag"], &body);
-                    if answer.status == 200 {
+                    let response = put_if_match(client, path, &current.headers["etag"], &body);
+                    if response.status == 200 {
                         return;
                     }
-                    answer.assert_error(412, "precondition_failed", None);
+                    response.assert_error(412, "precondition_failed", None);
                 }
             });
         }
     });
     let group = client.get(&path).group(200);
-    let contacts = group["contacts"].as_array().expect("contacts");
+    let contacts = group["contacts"]
+        .as_array()
+        .expect("`contacts` is an array");
     let mut writers: Vec<_> = contacts
         .iter()
         .map(|contact| text(&contact["username"]))

@@ -1,118 +1,149 @@
-//! Events of events/ and tests/events/, each sent to its function by name; those of tests/events/ with
-//! the whole response to each, and as HTTP requests if HTTP can carry them.
+//! The events of events/ and tests/events/, each sent to its function. Those of tests/events/ contain the whole
+//! response, and are also sent as HTTP requests, if HTTP can carry them.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 
 use crate::{
     http,
-    support::{Answer, Client, FUNCTIONS, stack, text},
+    support::{Client, ENDPOINTS, Response, find_row, functions, stack, store_sample, text},
 };
 
-/// An event of events/, with a token in its place.
-fn event(function: &str, token: &str) -> Value {
+/// Reads an event of events/, with this token in it.
+fn read_event(function: &str, token: &str) -> Value {
     let path = local::tools::workspace()
         .join("events")
         .join(format!("{function}.json"));
-    let text =
+    let content =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text.replace("{token}", token)).expect("JSON")
+    serde_json::from_str(&content.replace("{token}", token)).expect("the event is JSON")
+}
+
+fn invoke(function: &str, event: &Value) -> Response {
+    let output = stack().invoke(function, event);
+    Response::from_output(&output.expect("the function succeeds"))
 }
 
 #[test]
-fn there_is_one_event_for_each_function() {
-    let entries = fs::read_dir(local::tools::workspace().join("events")).expect("events/");
+fn each_function_has_one_event() {
+    let entries = fs::read_dir(local::tools::workspace().join("events")).expect("events/ exists");
     let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
-    let mut names: Vec<_> = entries
-        .map(|entry| name(entry).into_string().expect("UTF-8"))
+    let found: BTreeSet<_> = entries
+        .map(|entry| name(entry).into_string().expect("the name is UTF-8"))
         .collect();
-    let mut expected = FUNCTIONS.map(|function| format!("{function}.json"));
-    names.sort();
-    expected.sort();
-    assert_eq!(names, expected);
+    let expected: BTreeSet<_> = functions()
+        .into_iter()
+        .map(|function| format!("{function}.json"))
+        .collect();
+    let missing: Vec<_> = expected.difference(&found).collect();
+    assert!(missing.is_empty(), "events/ does not contain {missing:?}");
+    let unknown: Vec<_> = found.difference(&expected).collect();
+    assert!(
+        unknown.is_empty(),
+        "tests/api/support.rs has no function for {unknown:?} of events/"
+    );
 }
 
 #[test]
-fn each_event_of_api_gateway_is_answered() {
+fn each_event_of_an_endpoint_gets_its_response() {
+    type Check = fn(&Response);
+    let rows: [(&str, Check); 5] = [
+        ("get-group", |response| {
+            assert_eq!(response.group(200)["description"], "World-renowned.");
+        }),
+        // The form is in base64, as API Gateway sends it.
+        ("create-group", |response| {
+            assert_eq!(response.group(201)["name"], "Plaza Hotel");
+        }),
+        ("update-group", |response| {
+            let group = response.group(200);
+            assert_eq!(group["description"], "The finest in New York.");
+        }),
+        ("list-groups", |response| {
+            assert_eq!(response.page().0.len(), 2)
+        }),
+        ("delete-group", |response| {
+            assert_eq!((response.status, response.body.as_str()), (204, ""));
+        }),
+    ];
+    for endpoint in ENDPOINTS {
+        find_row(file!(), &rows, endpoint.function);
+    }
     let client = Client::new();
-    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
-    let invoke = |function: &str| {
-        let response = stack().invoke(function, &event(function, &client.token));
-        let response = response.expect("an answer");
-        let answer = Answer::of_function(&response);
+    store_sample(&client);
+    // In this order: each request sees the changes of those before it.
+    for (function, check) in rows {
+        let response = invoke(function, &read_event(function, &client.token));
         assert_eq!(
-            answer.headers["x-request-id"], "JKJaXmPLvHcESHA=",
+            response.headers["x-request-id"], "JKJaXmPLvHcESHA=",
             "API Gateway's id"
         );
-        answer
-    };
-    assert_eq!(
-        invoke("get-group").group(200)["description"],
-        "World-renowned."
+        check(&response);
+    }
+    invoke("get-group", &read_event("get-group", &client.token)).assert_error(
+        404,
+        "group_not_found",
+        None,
     );
-    // The form is in base64, as API Gateway sends it.
-    assert_eq!(invoke("create-group").group(201)["name"], "Plaza Hotel");
-    assert_eq!(
-        invoke("update-group").group(200)["description"],
-        "The finest in New York."
+    invoke("fallback", &read_event("fallback", &client.token)).assert_error(
+        404,
+        "path_not_found",
+        None,
     );
-    assert_eq!(invoke("list-groups").page().0.len(), 2);
-    let answer = invoke("delete-group");
-    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
-    invoke("get-group").assert_error(404, "group_not_found", None);
-    let mut fallback = stack().instance("fallback", &[]).expect("an instance");
-    let response = fallback
-        .invoke(&event("fallback", &client.token))
-        .expect("an answer");
-    Answer::of_function(&response).assert_error(404, "path_not_found", None);
 }
 
 #[test]
-fn the_event_of_the_queue_is_answered() {
+fn the_event_of_the_queue_reports_no_failure() {
     let mut instance = stack()
         .instance("purge-messages", &[])
-        .expect("an instance");
-    let report = instance.invoke(&event("purge-messages", ""));
+        .expect("the instance starts");
+    let report = instance.invoke(&read_event("purge-messages", ""));
     assert_eq!(report, Ok(json!({ "batchItemFailures": [] })));
 }
 
 #[test]
-fn each_event_of_an_operator_is_answered() {
-    let (issue, revoke) = (event("issue-token", ""), event("revoke-token", ""));
-    let issued = stack().invoke("issue-token", &issue).expect("a token");
+fn each_event_of_an_operator_succeeds() {
+    let (issue, revoke) = (
+        read_event("issue-token", ""),
+        read_event("revoke-token", ""),
+    );
+    let issued = stack()
+        .invoke("issue-token", &issue)
+        .expect("a token is issued");
     assert_eq!(text(&issued["account_id"]), text(&issue["account_id"]));
-    let revoked = stack().invoke("revoke-token", &revoke).expect("a count");
+    let revoked = stack()
+        .invoke("revoke-token", &revoke)
+        .expect("tokens are revoked");
     assert!(revoked["revoked"].as_u64() >= Some(1), "{revoked}");
 }
 
 #[test]
-fn an_event_that_says_next_to_nothing_still_gets_an_answer_that_says_what_it_lacks() {
+fn an_event_without_members_is_a_request_without_a_token() {
     let nulls = json!({
         "rawQueryString": null, "headers": null, "pathParameters": null, "body": null,
         "isBase64Encoded": null, "requestContext": null,
     });
     for event in [json!({}), nulls] {
-        let response = stack().invoke("get-group", &event).expect("an answer");
-        Answer::of_function(&response).assert_error(401, "token_missing", None);
+        invoke("get-group", &event).assert_error(401, "token_missing", None);
     }
 }
 
 #[test]
 fn header_names_match_in_any_case() {
     let client = Client::new();
-    let mut event = event("list-groups", &client.token);
-    let authorization = event["headers"]["authorization"].take();
-    event["headers"]["AUTHORIZATION"] = authorization;
-    event["headers"]
+    let mut event = read_event("list-groups", &client.token);
+    let headers = event["headers"]
         .as_object_mut()
-        .expect("headers")
-        .remove("authorization");
-    let response = stack().invoke("list-groups", &event).expect("an answer");
-    Answer::of_function(&response).page();
+        .expect("`headers` is an object");
+    let authorization = headers
+        .remove("authorization")
+        .expect("the event has a token");
+    headers.insert("AUTHORIZATION".to_owned(), authorization);
+    invoke("list-groups", &event).page();
 }
 
-/// Checks a value against what is expected of it, in which `"{any}"` stands for anything.
+/// Checks that a value is the expected one, in which `"{any}"` stands for any value.
 fn assert_like(found: &Value, expected: &Value, path: &str) {
     match (found, expected) {
         (_, Value::String(any)) if any == "{any}" => assert!(!found.is_null(), "{path}"),
@@ -135,75 +166,69 @@ fn assert_like(found: &Value, expected: &Value, path: &str) {
     }
 }
 
-/// The parts of a response that a case of tests/events/ describes.
-fn assert_answer(status: &Value, headers: Value, body: &str, expected: &Value, name: &str) {
-    // The body is JSON in a string, or absent.
+/// Checks the parts of a response that a file in tests/events/ describes.
+fn assert_response(status: &Value, headers: Value, body: &str, expected: &Value, file: &str) {
+    // The body is JSON, or absent.
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let found = json!({ "statusCode": status, "headers": headers, "body": body });
-    assert_like(&found, expected, name);
+    assert_like(&found, expected, file);
 }
 
 #[test]
 fn each_event_gets_its_response_from_the_function_and_over_http() {
+    // These headers are the gateway's.
+    let own_headers = ["apigw-requestid", "connection", "content-length", "date"];
     let dir = local::tools::workspace().join("tests/events");
     let (mut count, mut over_http) = (0, 0);
-    for entry in fs::read_dir(dir).expect("tests/events/") {
+    for entry in fs::read_dir(dir).expect("tests/events/ exists") {
         let path = entry.expect("an entry").path();
-        let name = path.display().to_string();
-        let text_of_case = fs::read_to_string(&path).expect("UTF-8");
-        let read = |client: &Client| -> Value {
-            local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
-            serde_json::from_str(&text_of_case.replace("{token}", &client.token)).expect("JSON")
+        let file = path.display().to_string();
+        let content = fs::read_to_string(&path).expect("the file is UTF-8");
+        let read_case = |client: &Client| -> Value {
+            store_sample(client);
+            serde_json::from_str(&content.replace("{token}", &client.token)).expect("it is JSON")
         };
-        let case = read(&Client::new());
-        let response = stack().invoke(&text(&case["function"]), &case["event"]);
-        let response = response.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let body = response["body"].as_str().unwrap_or_default();
-        let headers = response["headers"].clone();
-        assert_answer(
-            &response["statusCode"],
-            headers,
-            body,
-            &case["answer"],
-            &name,
+        let case = read_case(&Client::new());
+        let output = stack().invoke(&text(&case["function"]), &case["event"]);
+        let output = output.unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_response(
+            &output["statusCode"],
+            output["headers"].clone(),
+            output["body"].as_str().unwrap_or_default(),
+            &case["response"],
+            &file,
         );
         count += 1;
 
-        // Another client, because the first call may have created something.
-        let case = read(&Client::new());
-        let Some(request) = http::request_of(&case["event"]) else {
+        // Another client, because the first invocation may have created something.
+        let case = read_case(&Client::new());
+        // tests/api/fallback.rs sends a HEAD request.
+        let is_head = case["event"]["requestContext"]["http"]["method"] == "HEAD";
+        let Some(request) = http::request_of(&case["event"]).filter(|_| !is_head) else {
             continue;
         };
-        let is_head = case["event"]["requestContext"]["http"]["method"] == "HEAD";
-        if is_head {
-            continue; // tests/api/fallback.rs sends it.
-        }
         let response = http::send(stack(), request);
         let request_id = response.header("apigw-requestid").concat();
-        assert_eq!(response.header("x-request-id"), [request_id], "{name}");
+        assert_eq!(response.header("x-request-id"), [request_id], "{file}");
         let mut headers = serde_json::Map::new();
-        for (header, value) in &response.headers {
-            if !["apigw-requestid", "connection", "content-length", "date"]
-                .contains(&header.as_str())
-            {
-                headers.insert(header.clone(), json!(value));
+        for (name, value) in &response.headers {
+            if !own_headers.contains(&name.as_str()) {
+                headers.insert(name.clone(), json!(value));
             }
         }
-        headers.insert(
-            "x-request-id".to_owned(),
-            case["answer"]["headers"]["x-request-id"].clone(),
-        );
-        assert_answer(
+        let expected_id = &case["response"]["headers"]["x-request-id"];
+        headers.insert("x-request-id".to_owned(), expected_id.clone());
+        assert_response(
             &json!(response.status),
             headers.into(),
             &response.text(),
-            &case["answer"],
-            &name,
+            &case["response"],
+            &file,
         );
         over_http += 1;
     }
     assert!(
         count >= 25 && over_http >= 18,
-        "{count}, {over_http} over HTTP"
+        "{count} events, {over_http} over HTTP"
     );
 }

@@ -1,4 +1,4 @@
-//! What callers see when DynamoDB is in trouble.
+//! What callers see when DynamoDB fails, throttles or cannot be reached.
 
 use std::{
     sync::{
@@ -9,141 +9,118 @@ use std::{
     time::{Duration, Instant},
 };
 
-use local::{DynamoDbProxy, Instance, Reply};
+use local::{DynamoDbProxy, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, endpoint, stack};
+use crate::support::{
+    Client, ENDPOINTS, Response, build_event, invoke, stack, start_instance, start_proxy,
+    store_sample, text,
+};
 
-/// The functions of the endpoints, each with an event that fits and the status when all is well.
-/// Creating is there with an idempotency key too, because it is then a transaction.
-pub fn events(token: &str) -> [(&'static str, Value, u16); 6] {
-    let event = |body: Option<&str>, key: Option<&str>| {
-        let mut event = json!({
-            "rawQueryString": "",
-            "headers": { "authorization": format!("Bearer {token}"), "content-type": "application/json" },
-            "pathParameters": { "id": local::sample::GROUP_ID },
-            "body": body,
-            "requestContext": { "requestId": "the-request" },
-        });
-        if let Some(key) = key {
-            event["headers"]["idempotency-key"] = json!(key);
-        }
-        event
-    };
-    [
-        ("list-groups", event(None, None), 200),
-        ("create-group", event(Some(r#"{"name": "a"}"#), None), 201),
-        (
-            "create-group",
-            event(Some(r#"{"name": "a"}"#), Some("a-key")),
-            201,
-        ),
-        ("get-group", event(None, None), 200),
-        ("update-group", event(Some(r#"{"name": "a"}"#), None), 200),
-        ("delete-group", event(None, None), 204),
-    ]
+/// The time in which a function must respond. Two requests to DynamoDB must fit into its time-out of ten seconds.
+const MAX_DURATION: Duration = Duration::from_secs(5);
+
+/// Builds an event for the function of each endpoint, with the status code of its success. `create-group` has a second
+/// event with an idempotency key, because it then uses a transaction.
+fn build_events(token: &str) -> Vec<(&'static str, Value, u16)> {
+    let mut events = Vec::new();
+    for endpoint in ENDPOINTS {
+        let event = build_event(endpoint.function, token);
+        events.push((endpoint.function, event, endpoint.status));
+    }
+    events.push(("create-group", build_create_with_key(token), 201));
+    events
 }
 
-/// Every endpoint's function, with the fault in the token's look-up and then in the operation; and
-/// on the same instance once more when the fault has passed, when it has to serve as ever.
-fn in_each_endpoint(
+fn build_create_with_key(token: &str) -> Value {
+    let mut event = build_event("create-group", token);
+    event["headers"]["idempotency-key"] = json!("a-key");
+    event
+}
+
+/// A request to DynamoDB that fails.
+struct Case {
+    function: &'static str,
+    /// Whether the request writes.
+    writes: bool,
+}
+
+/// Lets the look-up of the token fail with `reply`, and then the request after it, in the function of each endpoint.
+/// Afterwards, DynamoDB works again, and the same instance must succeed.
+fn check_each_request(
     reply: &Reply,
-    check: impl Fn(&Case, &Answer, Duration, &DynamoDbProxy) + Sync,
+    check: impl Fn(&Case, &Response, Duration, &DynamoDbProxy) + Sync,
 ) {
     thread::scope(|scope| {
-        for (function, event, status) in events("") {
+        for (function, event, status) in build_events("") {
             for in_look_up in [true, false] {
-                let (event, check, reply) = (event.clone(), &check, reply.clone());
+                let (mut event, check, reply) = (event.clone(), &check, reply.clone());
                 scope.spawn(move || {
                     let client = Client::new();
-                    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+                    store_sample(&client);
                     let (before, _) = client.get("/v1/groups").page();
-                    let mut event = event;
                     event["headers"]["authorization"] = json!(format!("Bearer {}", client.token));
-                    let broken = Arc::new(AtomicBool::new(false));
-                    let is_broken = broken.clone();
-                    let endpoint = endpoint(function, move |request| {
-                        let here = request.is_for_token() == in_look_up;
-                        if here && is_broken.load(Ordering::SeqCst) {
+                    let is_broken = Arc::new(AtomicBool::new(false));
+                    let fails = is_broken.clone();
+                    let proxy = start_proxy(function, move |request| {
+                        let is_affected = request.is_for_token() == in_look_up;
+                        if is_affected && fails.load(Ordering::SeqCst) {
                             reply.clone()
                         } else {
                             Reply::Pass
                         }
                     });
-                    let mut instance = instance(function, endpoint.url());
-                    broken.store(true, Ordering::SeqCst);
-                    let (answer, time) = invoke(&mut instance, &event);
+                    let mut instance = start_instance(function, proxy.url());
+                    is_broken.store(true, Ordering::SeqCst);
+                    let (response, duration) = invoke(&mut instance, &event);
                     let case = Case {
                         function,
-                        writes: !in_look_up && !["list-groups", "get-group"].contains(&function),
+                        writes: !in_look_up && !text(&event["routeKey"]).starts_with("GET "),
                     };
-                    check(&case, &answer, time, &endpoint);
+                    check(&case, &response, duration, &proxy);
                     let (groups, _) = client.get("/v1/groups").page();
-                    assert_eq!(groups, before, "{function}: nothing is half done");
-                    broken.store(false, Ordering::SeqCst);
-                    let (answer, _) = invoke(&mut instance, &event);
-                    assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
+                    assert_eq!(groups, before, "{function}: no change was made");
+                    is_broken.store(false, Ordering::SeqCst);
+                    let (response, _) = invoke(&mut instance, &event);
+                    assert_eq!(
+                        response.status, status,
+                        "{function}, afterwards: {response:?}"
+                    );
                 });
             }
         }
     });
 }
 
-/// An instance of a function with a DynamoDB of its own.
-pub fn instance(function: &str, url: &str) -> Instance {
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", url)];
-    let mut instance = stack().instance(function, &variables).expect("an instance");
-    instance.wait_for_init().expect("it starts");
-    instance
-}
-
-/// Invokes a function, and gives the answer and how long it took.
-pub fn invoke(instance: &mut Instance, event: &Value) -> (Answer, Duration) {
-    let start = Instant::now();
-    let response = instance
-        .invoke(event)
-        .unwrap_or_else(|error| panic!("{error}"));
-    (Answer::of_function(&response), start.elapsed())
-}
-
-/// Half of a function's ten seconds, so that two such requests fit in.
-const IN_TIME: Duration = Duration::from_secs(5);
-
-/// Where a fault is: in which function, and whether in a request that writes.
-struct Case {
-    function: &'static str,
-    writes: bool,
-}
-
-/// Checks a fault that leaves open whether DynamoDB has carried out the request: only for a write it matters.
-fn assert_unknown(case: &Case, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
+/// Checks the response if DynamoDB may have carried out the request. This matters only for a write.
+fn assert_unknown(case: &Case, response: &Response, duration: Duration, proxy: &DynamoDbProxy) {
     let code = if case.writes {
         "outcome_unknown"
     } else {
         "unavailable"
     };
-    assert_error(case, code, answer, time, endpoint);
+    assert_error(case, code, response, duration, proxy);
 }
 
-/// Checks a fault that shows that DynamoDB has not carried out the request.
-fn assert_unavailable(case: &Case, answer: &Answer, time: Duration, endpoint: &DynamoDbProxy) {
-    assert_error(case, "unavailable", answer, time, endpoint);
+/// Checks the response if DynamoDB cannot have carried out the request.
+fn assert_unavailable(case: &Case, response: &Response, duration: Duration, proxy: &DynamoDbProxy) {
+    assert_error(case, "unavailable", response, duration, proxy);
 }
 
 fn assert_error(
     case: &Case,
     code: &str,
-    answer: &Answer,
-    time: Duration,
-    endpoint: &DynamoDbProxy,
+    response: &Response,
+    duration: Duration,
+    proxy: &DynamoDbProxy,
 ) {
-    answer.assert_error(503, code, None);
-    assert!(!answer.body.contains("secret"), "{}", answer.body);
-    assert!(time < IN_TIME, "{}: {time:?}", case.function);
-    let requests = endpoint.intercepted();
+    response.assert_error(503, code, None);
+    assert!(!response.body.contains("secret"), "{}", response.body);
+    assert!(duration < MAX_DURATION, "{}: {duration:?}", case.function);
+    let attempts = proxy.intercepted();
     assert!(
-        (2..=3).contains(&requests),
-        "{}: {requests} attempts",
+        (2..=3).contains(&attempts),
+        "{}: {attempts} attempts",
         case.function
     );
 }
@@ -156,9 +133,9 @@ fn throttling_is_503_after_three_attempts() {
         "RequestLimitExceeded",
     ] {
         let reply = Reply::error(400, name, "a secret");
-        in_each_endpoint(&reply, |case, answer, time, endpoint| {
-            assert_unavailable(case, answer, time, endpoint);
-            assert_eq!(endpoint.intercepted(), 3, "{}", case.function);
+        check_each_request(&reply, |case, response, duration, proxy| {
+            assert_unavailable(case, response, duration, proxy);
+            assert_eq!(proxy.intercepted(), 3, "{}", case.function);
         });
     }
 }
@@ -166,18 +143,18 @@ fn throttling_is_503_after_three_attempts() {
 #[test]
 fn a_transaction_that_is_throttled_is_503_after_three_attempts() {
     for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
-        let answer = create_with_key(&cancelled(code), 3);
-        answer.assert_error(503, "unavailable", None);
+        let response = create_with_key(&cancelled(code), 3);
+        response.assert_error(503, "unavailable", None);
     }
 }
 
 #[test]
-fn a_transaction_that_conflicts_is_tried_more_often() {
-    let answer = create_with_key(&cancelled("TransactionConflict"), 8);
-    answer.assert_error(503, "unavailable", None);
+fn a_transaction_that_conflicts_is_503_after_eight_attempts() {
+    let response = create_with_key(&cancelled("TransactionConflict"), 8);
+    response.assert_error(503, "unavailable", None);
 }
 
-/// A transaction that DynamoDB cancels for this reason.
+/// Returns DynamoDB's response to a transaction that it cancels for this reason.
 fn cancelled(code: &str) -> Reply {
     let reason = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -187,25 +164,25 @@ fn cancelled(code: &str) -> Reply {
     Reply::Respond(400, reason.to_string())
 }
 
-/// Creates a group with a key if DynamoDB always replies so, and checks the number of attempts.
-fn create_with_key(reply: &Reply, attempts: usize) -> Answer {
+/// Creates a group with a key while DynamoDB always sends `reply`, and checks the number of attempts.
+fn create_with_key(reply: &Reply, attempts: usize) -> Response {
     let client = Client::new();
-    let (function, event, _) = events(&client.token)[2].clone();
     let reply = reply.clone();
-    let endpoint = endpoint(function, move |request| {
+    let proxy = start_proxy("create-group", move |request| {
         if request.is_for_token() {
             Reply::Pass
         } else {
             reply.clone()
         }
     });
-    let (answer, _) = invoke(&mut instance(function, endpoint.url()), &event);
-    assert_eq!(endpoint.intercepted(), attempts);
-    answer
+    let mut instance = start_instance("create-group", proxy.url());
+    let (response, _) = invoke(&mut instance, &build_create_with_key(&client.token));
+    assert_eq!(proxy.intercepted(), attempts);
+    response
 }
 
 #[test]
-fn a_failing_database_is_503_whatever_it_names_its_error() {
+fn a_status_code_of_5xx_from_dynamodb_is_503_whatever_the_error_code_is() {
     for (status, name) in [
         (500, "InternalServerError"),
         (500, "InternalFailure"),
@@ -213,93 +190,96 @@ fn a_failing_database_is_503_whatever_it_names_its_error() {
         (503, "SlowDown"),
         (502, "SomethingElse"),
     ] {
-        in_each_endpoint(&Reply::error(status, name, "a secret"), assert_unknown);
+        check_each_request(&Reply::error(status, name, "a secret"), assert_unknown);
     }
 }
 
 #[test]
-fn a_transaction_in_the_way_is_503() {
+fn a_conflict_with_a_transaction_is_503() {
     for name in [
         "TransactionConflictException",
         "TransactionInProgressException",
     ] {
-        in_each_endpoint(&Reply::error(400, name, "a secret"), |_, answer, _, _| {
-            answer.assert_error(503, "unavailable", None);
+        check_each_request(&Reply::error(400, name, "a secret"), |_, response, _, _| {
+            response.assert_error(503, "unavailable", None);
         });
     }
 }
 
 #[test]
 fn a_connection_that_closes_before_the_response_is_503() {
-    in_each_endpoint(&Reply::Close, assert_unknown);
+    check_each_request(&Reply::Close, assert_unknown);
 }
 
 #[test]
 fn a_connection_that_closes_in_the_middle_of_a_response_is_503() {
-    in_each_endpoint(&Reply::TruncatedResponse, assert_unknown);
+    check_each_request(&Reply::TruncatedResponse, assert_unknown);
 }
 
 #[test]
-fn a_response_that_never_comes_is_503_before_the_functions_own_time_out() {
-    in_each_endpoint(&Reply::NoResponse, assert_unknown);
+fn a_request_without_a_response_is_503_before_the_functions_own_time_out() {
+    check_each_request(&Reply::NoResponse, assert_unknown);
 }
 
 #[test]
 fn a_response_that_is_not_json_is_503() {
-    in_each_endpoint(&Reply::Respond(200, "<html>".to_owned()), assert_unknown);
-    in_each_endpoint(
+    check_each_request(&Reply::Respond(200, "<html>".to_owned()), assert_unknown);
+    check_each_request(
         &Reply::Respond(400, "<html>".to_owned()),
         assert_unavailable,
     );
 }
 
 #[test]
-fn credentials_that_have_expired_or_do_not_suffice_are_our_fault_and_500() {
+fn rejected_credentials_permissions_and_tables_are_500() {
     for name in [
         "ExpiredTokenException",
         "AccessDeniedException",
         "ResourceNotFoundException",
     ] {
-        in_each_endpoint(
+        check_each_request(
             &Reply::error(400, name, "a secret"),
-            |case, answer, time, _| {
-                answer.assert_error(500, "internal", None);
-                assert!(!answer.body.contains("secret"), "{}", answer.body);
-                assert!(time < IN_TIME, "{}: {time:?}", case.function);
+            |case, response, duration, _| {
+                response.assert_error(500, "internal", None);
+                assert!(!response.body.contains("secret"), "{}", response.body);
+                assert!(duration < MAX_DURATION, "{}: {duration:?}", case.function);
             },
         );
     }
 }
 
 #[test]
-fn a_database_that_cannot_be_reached_is_503_until_it_can() {
+fn an_unreachable_database_is_503_until_it_is_reachable_again() {
     for in_look_up in [true, false] {
         let client = Client::new();
-        local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
-        for (function, event, status) in events(&client.token) {
-            let endpoint = endpoint(function, |_| Reply::Pass);
-            let mut instance = instance(function, endpoint.url());
+        store_sample(&client);
+        for (function, event, status) in build_events(&client.token) {
+            let proxy = start_proxy(function, |_| Reply::Pass);
+            let mut instance = start_instance(function, proxy.url());
             if !in_look_up {
-                // A request that is refused for its query has had its token looked up.
-                let mut refused = event.clone();
-                refused["rawQueryString"] = json!("x=1");
-                let (answer, _) = invoke(&mut instance, &refused);
-                answer.assert_error(400, "unknown", Some("x"));
+                // The query is rejected after the token has been looked up.
+                let mut with_query = event.clone();
+                with_query["rawQueryString"] = json!("x=1");
+                let (response, _) = invoke(&mut instance, &with_query);
+                response.assert_error(400, "unknown", Some("x"));
             }
-            endpoint.stop();
-            let (answer, time) = invoke(&mut instance, &event);
-            answer.assert_error(503, "unavailable", None);
-            assert!(time < IN_TIME, "{function}: {time:?}");
-            endpoint.resume().expect("its port");
-            let (answer, _) = invoke(&mut instance, &event);
-            assert_eq!(answer.status, status, "{function}, afterwards: {answer:?}");
+            proxy.stop();
+            let (response, duration) = invoke(&mut instance, &event);
+            response.assert_error(503, "unavailable", None);
+            assert!(duration < MAX_DURATION, "{function}: {duration:?}");
+            proxy.resume().expect("the port is still free");
+            let (response, _) = invoke(&mut instance, &event);
+            assert_eq!(
+                response.status, status,
+                "{function}, afterwards: {response:?}"
+            );
         }
     }
 }
 
 #[test]
-fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
-    // Each with what the log has to say of it.
+fn an_instance_that_cannot_connect_in_init_serves_requests_afterwards() {
+    // Replies, each with the cause that is logged.
     let faults = [
         (
             Reply::error(400, "ThrottlingException", "a secret"),
@@ -316,25 +296,25 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
         for (fault, cause) in &faults {
             scope.spawn(move || {
                 let client = Client::new();
-                local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
-                for (function, event, status) in events(&client.token) {
-                    let broken = Arc::new(AtomicBool::new(true));
-                    let (is_broken, fault) = (broken.clone(), fault.clone());
-                    let endpoint = endpoint(function, move |_| {
-                        if is_broken.load(Ordering::SeqCst) {
+                store_sample(&client);
+                for (function, event, status) in build_events(&client.token) {
+                    let is_broken = Arc::new(AtomicBool::new(true));
+                    let (fails, fault) = (is_broken.clone(), fault.clone());
+                    let proxy = start_proxy(function, move |_| {
+                        if fails.load(Ordering::SeqCst) {
                             fault.clone()
                         } else {
                             Reply::Pass
                         }
                     });
                     let start = Instant::now();
-                    let mut instance = instance(function, endpoint.url());
-                    assert!(endpoint.intercepted() > 0, "{function} has tried");
+                    let mut instance = start_instance(function, proxy.url());
+                    assert!(proxy.intercepted() > 0, "{function} tried to connect");
                     assert!(start.elapsed() < Duration::from_secs(3), "{function}");
-                    broken.store(false, Ordering::SeqCst);
-                    let (answer, _) = invoke(&mut instance, &event);
-                    assert_eq!(answer.status, status, "{function}: {answer:?}");
-                    // All instances of a function share a log, but no other has this cause in init.
+                    is_broken.store(false, Ordering::SeqCst);
+                    let (response, _) = invoke(&mut instance, &event);
+                    assert_eq!(response.status, status, "{function}: {response:?}");
+                    // All instances of a function share a log, but no other instance logs this cause in init.
                     let log = instance.log();
                     let mut lines = log.lines();
                     let line = lines.find(|line| {
@@ -348,7 +328,7 @@ fn an_instance_that_finds_no_database_in_init_serves_all_the_same() {
 }
 
 #[test]
-fn a_group_that_cannot_be_read_back_is_500() {
+fn a_stored_group_that_cannot_be_parsed_is_500() {
     let client = Client::new();
     let item = json!({
         "account_id": { "S": client.account_id }, "id": { "S": "L7cGNIBKZiNJ6wqF" }, "name": { "S": "a" },
@@ -357,31 +337,31 @@ fn a_group_that_cannot_be_read_back_is_500() {
     stack()
         .dynamodb()
         .call("PutItem", &put)
-        .expect("the item is put");
+        .expect("the item is stored");
     client
         .get("/v1/groups/L7cGNIBKZiNJ6wqF")
         .assert_error(500, "internal", None);
     client.get("/v1/groups").assert_error(500, "internal", None);
-    client.create("the instance lives");
+    client.create("the instance still works");
 }
 
 #[test]
-fn a_panic_is_500_the_instance_lives_and_the_log_has_the_request_and_the_cause() {
-    // `cargo test` builds it from tests/functions/panic.rs.
+fn a_panic_is_500_is_logged_with_the_request_and_does_not_end_the_instance() {
+    // Cargo builds it from tests/functions/panic.rs.
     let variables = [("TOKENS_TABLE", "TokensTable")];
     let mut instance = stack()
         .instance("examples/panic", &variables)
-        .expect("an instance");
-    let (_, event, _) = events(&Client::new().token)[0].clone();
+        .expect("the instance starts");
+    let event = build_event("list-groups", &Client::new().token);
     for _ in 0..2 {
-        let (answer, _) = invoke(&mut instance, &event);
-        answer.assert_error(500, "internal", None);
-        assert_eq!(answer.headers["x-request-id"], "the-request");
+        let (response, _) = invoke(&mut instance, &event);
+        response.assert_error(500, "internal", None);
+        assert_eq!(response.headers["x-request-id"], "the-request");
     }
     let log = instance.log();
-    let line = |wanted: &str| {
-        log.lines()
-            .any(|line| line.contains(wanted) && line.contains("the-request"))
-    };
-    assert!(line("the handler panicked on purpose"), "{log}");
+    let mut lines = log.lines();
+    let is_logged = lines.any(|line| {
+        line.contains("the handler panicked on purpose") && line.contains("the-request")
+    });
+    assert!(is_logged, "{log}");
 }

@@ -8,12 +8,15 @@ fn a_group_is_retrieved_by_its_id() {
     assert_eq!(group["name"], "Plaza Hotel");
     assert_eq!(
         path,
-        format!("/v1/groups/{}", group["id"].as_str().expect("an id"))
+        format!(
+            "/v1/groups/{}",
+            group["id"].as_str().expect("`id` is a string")
+        )
     );
 }
 
 #[test]
-fn a_group_that_is_not_there_is_404() {
+fn a_group_that_does_not_exist_is_404() {
     let client = Client::new();
     for id in [
         "L7cGNIBKZiNJ6wqF",
@@ -34,24 +37,24 @@ fn a_group_that_is_not_there_is_404() {
 fn ids_are_case_sensitive() {
     let client = Client::new();
     let path = client.create("a");
-    let (start, last) = path.split_at(path.len() - 9);
-    let other = last.chars().map(|c| {
+    let (start, end) = path.split_at(path.len() - 9);
+    let swap_case = |c: char| {
         if c.is_lowercase() {
             c.to_ascii_uppercase()
         } else {
             c.to_ascii_lowercase()
         }
-    });
-    let other: String = other.collect();
+    };
+    let other: String = end.chars().map(swap_case).collect();
     // Nine random characters are all digits once in ten million runs.
-    assert_ne!(other, last);
+    assert_ne!(other, end);
     client
         .get(&format!("{start}{other}"))
         .assert_error(404, "group_not_found", None);
 }
 
 #[test]
-fn another_accounts_group_does_not_exist() {
+fn a_group_of_another_account_is_404() {
     let path = Client::new().create("a");
     Client::new()
         .get(&path)
@@ -59,14 +62,14 @@ fn another_accounts_group_does_not_exist() {
 }
 
 #[test]
-fn two_tokens_of_an_account_see_the_same_groups() {
+fn all_tokens_of_an_account_see_the_same_groups() {
     let client = Client::new();
     let path = client.create("a");
     Client::of_account(&client.account_id).get(&path).group(200);
 }
 
 #[test]
-fn no_query_parameter_is_known_and_a_body_is_ignored() {
+fn query_parameters_are_rejected_and_a_body_is_ignored() {
     let client = Client::new();
     let path = client.create("a");
     client

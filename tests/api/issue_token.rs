@@ -6,8 +6,8 @@ fn issue(payload: Value) -> Result<Value, Value> {
     stack().invoke("issue-token", &payload)
 }
 
-/// Checks that a function error has this type and a message that says what is wrong.
-pub fn assert_refused(result: Result<Value, Value>, code: &str, mentioned: &str) {
+/// Checks that the result is a function error of this type, whose message mentions a text.
+pub fn assert_rejected(result: Result<Value, Value>, code: &str, mentioned: &str) {
     let error = result.expect_err("a function error");
     assert_eq!(error["errorType"], code, "{error}");
     assert!(text(&error["errorMessage"]).contains(mentioned), "{error}");
@@ -17,9 +17,12 @@ pub fn assert_refused(result: Result<Value, Value>, code: &str, mentioned: &str)
 fn a_token_is_issued_and_works() {
     let account_id = new_account();
     let before = now();
-    let issued = issue(json!({ "account_id": account_id, "name": "laptop" })).expect("a token");
+    let issued =
+        issue(json!({ "account_id": account_id, "name": "laptop" })).expect("a token is issued");
     let token = text(&issued["token"]);
-    let created_at = issued["created_at"].as_i64().expect("an integer");
+    let created_at = issued["created_at"]
+        .as_i64()
+        .expect("`created_at` is an integer");
     assert!((before..=now()).contains(&created_at));
     let expected = json!({
         "token": token, "account_id": account_id, "name": "laptop",
@@ -31,14 +34,17 @@ fn a_token_is_issued_and_works() {
 }
 
 #[test]
-fn an_end_lies_ahead() {
+fn the_expiry_must_be_in_the_future() {
     let issue = |expires_at: Value| {
         issue(json!({ "account_id": new_account(), "name": "a", "expires_at": expires_at }))
     };
     let later = now() + 3_600;
-    assert_eq!(issue(json!(later)).expect("a token")["expires_at"], later);
     assert_eq!(
-        issue(Value::Null).expect("a token")["expires_at"],
+        issue(json!(later)).expect("a token is issued")["expires_at"],
+        later
+    );
+    assert_eq!(
+        issue(Value::Null).expect("a token is issued")["expires_at"],
         Value::Null
     );
     for expires_at in [
@@ -49,12 +55,12 @@ fn an_end_lies_ahead() {
         json!("x"),
         json!(1.5),
     ] {
-        assert_refused(issue(expires_at), "invalid", "expires_at");
+        assert_rejected(issue(expires_at), "invalid", "expires_at");
     }
 }
 
 #[test]
-fn a_payload_that_is_not_one_is_refused_with_what_is_wrong() {
+fn an_invalid_payload_is_rejected_and_the_error_names_the_member() {
     for (payload, code, mentioned) in [
         (json!({}), "missing", "account_id"),
         (json!({ "account_id": "acme" }), "missing", "name"),
@@ -112,10 +118,9 @@ fn a_payload_that_is_not_one_is_refused_with_what_is_wrong() {
             "name",
         ),
     ] {
-        assert_refused(issue(payload), code, mentioned);
+        assert_rejected(issue(payload), code, mentioned);
     }
     let longest = "aZ0_-".repeat(12) + "abcd";
-    let account_id = format!("{}{longest}", "");
-    issue(json!({ "account_id": account_id, "name": "語".repeat(64) }))
-        .expect("both at their limit");
+    issue(json!({ "account_id": longest, "name": "語".repeat(64) }))
+        .expect("both have their maximum length");
 }

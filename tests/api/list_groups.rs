@@ -5,16 +5,16 @@ use serde_json::json;
 
 use crate::{
     create_group::contacts_of_bytes,
-    support::{Answer, Client, endpoint, stack},
+    support::{Client, Response, build_event, stack, start_instance, start_proxy},
 };
 
-/// Creates this many groups and gives their ids, newest first.
-fn create(client: &Client, count: usize) -> Vec<String> {
+/// Creates this many groups and returns their ids, newest first.
+fn create_groups(client: &Client, count: usize) -> Vec<String> {
     let id = |path: String| path.rsplit('/').next().expect("an id").to_owned();
     let mut ids: Vec<_> = (0..count)
         .map(|i| id(client.create(&format!("group {i}"))))
         .collect();
-    // Ids of one millisecond are in no order among themselves, but in the order of the list.
+    // Ids of the same millisecond are in random order, and the list is sorted by id.
     ids.sort();
     ids.reverse();
     ids
@@ -24,28 +24,28 @@ fn list(client: &Client, query: &str) -> (Vec<String>, bool) {
     client.get(&format!("/v1/groups?{query}")).ids()
 }
 
-/// All pages, from the newest on.
+/// Returns all pages, from the newest group to the oldest.
 fn walk_forward(client: &Client, query: &str) -> Vec<Vec<String>> {
     let (mut page, mut has_more) = list(client, query);
     let mut pages = vec![page.clone()];
     while has_more {
-        let last = page.last().expect("a page is not empty while more follow");
+        let last = page.last().expect("a page is not empty if more follow");
         (page, has_more) = list(client, &format!("{query}&starting_after={last}"));
         pages.push(page.clone());
-        assert!(pages.len() <= 100, "the walk comes to an end");
+        assert!(pages.len() <= 100, "the list ends");
     }
     pages
 }
 
-/// All pages, from just before `start` up to the newest, each newest first.
+/// Returns all pages of the groups that are newer than `start`, from the newest group to the oldest.
 fn walk_backward(client: &Client, query: &str, start: &str) -> Vec<Vec<String>> {
     let (mut page, mut has_more) = list(client, &format!("{query}&ending_before={start}"));
     let mut pages = vec![page.clone()];
     while has_more {
-        let first = page.first().expect("a page is not empty while more follow");
+        let first = page.first().expect("a page is not empty if more follow");
         (page, has_more) = list(client, &format!("{query}&ending_before={first}"));
         pages.push(page.clone());
-        assert!(pages.len() <= 100, "the walk comes to an end");
+        assert!(pages.len() <= 100, "the list ends");
     }
     pages.reverse();
     pages
@@ -69,9 +69,9 @@ fn an_account_without_groups_has_an_empty_list() {
 }
 
 #[test]
-fn groups_come_newest_first_and_ten_to_a_page() {
+fn groups_are_listed_newest_first_and_ten_on_a_page() {
     let client = Client::new();
-    let ids = create(&client, 11);
+    let ids = create_groups(&client, 11);
     assert_eq!(client.get("/v1/groups").ids(), (ids[..10].to_vec(), true));
     assert_eq!(
         client.delete(&format!("/v1/groups/{}", ids[10])).status,
@@ -88,7 +88,7 @@ fn groups_come_newest_first_and_ten_to_a_page() {
 #[test]
 fn the_limit_is_1_to_100() {
     let client = Client::new();
-    let ids = create(&client, 101);
+    let ids = create_groups(&client, 101);
     assert_eq!(list(&client, "limit=1"), (ids[..1].to_vec(), true));
     assert_eq!(list(&client, "limit=100"), (ids[..100].to_vec(), true));
     let after = format!("limit=100&starting_after={}", ids[0]);
@@ -114,21 +114,21 @@ fn the_limit_is_1_to_100() {
 }
 
 #[test]
-fn cursors_walk_in_both_directions_and_has_more_looks_ahead() {
+fn cursors_work_in_both_directions_and_has_more_is_exact() {
     let client = Client::new();
-    let ids = create(&client, 7);
-    let of = |range: std::ops::Range<usize>| ids[range].to_vec();
+    let ids = create_groups(&client, 7);
+    let ids_in = |range: std::ops::Range<usize>| ids[range].to_vec();
     assert_eq!(
         walk_forward(&client, "limit=3"),
-        [of(0..3), of(3..6), of(6..7)]
+        [ids_in(0..3), ids_in(3..6), ids_in(6..7)]
     );
     assert_eq!(
         walk_backward(&client, "limit=3", &ids[6]),
-        [of(0..3), of(3..6)]
+        [ids_in(0..3), ids_in(3..6)]
     );
     assert_eq!(
         walk_backward(&client, "limit=3", &ids[5]),
-        [of(0..2), of(2..5)]
+        [ids_in(0..2), ids_in(2..5)]
     );
     assert_eq!(
         list(&client, &format!("ending_before={}", ids[0])),
@@ -140,18 +140,18 @@ fn cursors_walk_in_both_directions_and_has_more_looks_ahead() {
     );
     assert_eq!(
         list(&client, &format!("limit=3&ending_before={}", ids[3])),
-        (of(0..3), false)
+        (ids_in(0..3), false)
     );
     assert_eq!(
         list(&client, &format!("limit=2&ending_before={}", ids[3])),
-        (of(1..3), true)
+        (ids_in(1..3), true)
     );
 }
 
 #[test]
-fn a_cursor_names_a_place_whether_or_not_a_group_is_there() {
+fn a_cursor_is_a_position_whether_or_not_its_group_is_in_the_list() {
     let client = Client::new();
-    let ids = create(&client, 5);
+    let ids = create_groups(&client, 5);
     assert_eq!(client.delete(&format!("/v1/groups/{}", ids[2])).status, 204);
     client
         .put(
@@ -166,7 +166,7 @@ fn a_cursor_names_a_place_whether_or_not_a_group_is_there() {
     assert_eq!(
         after(&ids[1], "&archived=false"),
         ids[3..],
-        "not in this list, and still a place"
+        "the group of the cursor is not in this list"
     );
     assert_eq!(before(&ids[1], "&archived=false"), ids[..1]);
     assert_eq!(after(&ids[0], "&archived=true"), ids[1..2]);
@@ -176,9 +176,9 @@ fn a_cursor_names_a_place_whether_or_not_a_group_is_there() {
 }
 
 #[test]
-fn filters_show_one_state_in_every_walk() {
+fn filters_select_groups_by_their_state_in_both_directions() {
     let client = Client::new();
-    let ids = create(&client, 12);
+    let ids = create_groups(&client, 12);
     let archived: Vec<_> = ids.iter().step_by(3).cloned().collect();
     for id in &archived {
         client
@@ -213,31 +213,31 @@ fn filters_show_one_state_in_every_walk() {
 }
 
 #[test]
-fn a_walk_neither_skips_nor_repeats_while_others_come_and_go() {
+fn concurrent_creates_and_deletes_make_no_other_group_missing_or_repeated() {
     let client = Client::new();
-    let staying = create(&client, 30);
-    let going = create(&client, 30);
-    let mut ids = [staying.clone(), going.clone()].concat();
+    let kept = create_groups(&client, 30);
+    let deleted = create_groups(&client, 30);
+    let mut ids = [kept.clone(), deleted.clone()].concat();
     ids.sort();
     let oldest = ids[0].clone();
     thread::scope(|scope| {
-        let traffic = scope.spawn(|| {
-            for id in &going {
+        let changes = scope.spawn(|| {
+            for id in &deleted {
                 assert_eq!(client.delete(&format!("/v1/groups/{id}")).status, 204);
                 client.create("newer");
             }
         });
-        while !traffic.is_finished() {
-            for walk in [
+        while !changes.is_finished() {
+            for pages in [
                 walk_forward(&client, "limit=7"),
                 walk_backward(&client, "limit=7", &oldest),
             ] {
-                let seen = walk.concat();
+                let seen = pages.concat();
                 assert!(
                     seen.is_sorted_by(|a, b| a > b),
-                    "in order and without repeats: {seen:?}"
+                    "sorted and without repeats: {seen:?}"
                 );
-                let missed = staying
+                let missed = kept
                     .iter()
                     .filter(|id| **id != oldest && !seen.contains(id));
                 assert_eq!(missed.count(), 0);
@@ -247,7 +247,7 @@ fn a_walk_neither_skips_nor_repeats_while_others_come_and_go() {
 }
 
 #[test]
-fn a_page_of_large_groups_holds_fewer_and_says_so() {
+fn a_page_of_large_groups_has_fewer_groups_and_reports_that_more_follow() {
     let client = Client::new();
     let contacts = contacts_of_bytes(350_000);
     for name in ["a", "b", "c", "d", "e", "f"] {
@@ -258,7 +258,7 @@ fn a_page_of_large_groups_holds_fewer_and_says_so() {
     let (all, _) = list(&client, "limit=100");
     assert!(
         (1..6).contains(&all.len()),
-        "one read carries 1 MB: {}",
+        "one read returns at most 1 MB: {}",
         all.len()
     );
     for query in ["limit=100", "limit=100&archived=false", "limit=2"] {
@@ -272,35 +272,30 @@ fn a_page_of_large_groups_holds_fewer_and_says_so() {
 }
 
 #[test]
-fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
-    // DynamoDB may have read its 1 MB with the last group there is, and then says that more may
-    // follow. DynamoDB Local is not to be brought to it; the endpoint says so of the first page.
+fn a_page_that_ends_with_the_last_group_of_a_read_of_1_mb_still_has_an_exact_has_more() {
+    // If DynamoDB reaches its limit of 1 MB with the last group, it reports that more may follow. DynamoDB Local cannot
+    // be made to do this, so the proxy does it for the first page.
     let client = Client::new();
-    let ids = create(&client, 3);
-    let cut = Mutex::new(false);
-    let endpoint = endpoint("list-groups", move |request| {
-        let mut cut = cut.lock().expect("not poisoned");
-        if request.operation != "Query" || *cut {
+    let ids = create_groups(&client, 3);
+    let is_cut = Mutex::new(false);
+    let proxy = start_proxy("list-groups", move |request| {
+        let mut is_cut = is_cut.lock().expect("not poisoned");
+        if request.operation != "Query" || *is_cut {
             return Reply::Pass;
         }
-        *cut = true;
-        let answer = stack().dynamodb().call("Query", &request.input);
-        let mut answer = answer.expect("the table answers");
-        let last = &answer["Items"][2];
-        answer["LastEvaluatedKey"] = json!({ "account_id": last["account_id"], "id": last["id"] });
-        Reply::Respond(200, answer.to_string())
+        *is_cut = true;
+        let output = stack().dynamodb().call("Query", &request.input);
+        let mut page = output.expect("the table is read");
+        let last = &page["Items"][2];
+        page["LastEvaluatedKey"] = json!({ "account_id": last["account_id"], "id": last["id"] });
+        Reply::Respond(200, page.to_string())
     });
-    let variables = [("AWS_ENDPOINT_URL_DYNAMODB", endpoint.url())];
-    let mut instance = stack()
-        .instance("list-groups", &variables)
-        .expect("an instance");
+    let mut instance = start_instance("list-groups", proxy.url());
     let mut list = |query: &str| {
-        let event = json!({
-            "rawQueryString": query,
-            "headers": { "authorization": format!("Bearer {}", client.token) },
-            "requestContext": { "requestId": "id" },
-        });
-        Answer::of_function(&instance.invoke(&event).expect("an answer")).ids()
+        let mut event = build_event("list-groups", &client.token);
+        event["rawQueryString"] = json!(query);
+        let output = instance.invoke(&event).expect("the function succeeds");
+        Response::from_output(&output).ids()
     };
     assert_eq!(list(""), (ids[..2].to_vec(), true));
     let after = format!("starting_after={}", ids[1]);
@@ -308,9 +303,9 @@ fn a_page_that_is_cut_behind_the_very_last_group_still_knows_what_follows() {
 }
 
 #[test]
-fn an_answer_stays_below_what_lambda_carries() {
-    // A contact that is only a username takes 16 bytes in the table and nine times that in the
-    // answer, so that one read of 1 MB can hold more than an answer may.
+fn a_response_stays_below_the_limit_of_lambda() {
+    // A contact with only a username takes 16 bytes in the table and nine times as many in the response, so one read
+    // of 1 MB can return more than a response may contain.
     let client = Client::new();
     let contacts: Vec<_> = (0..1_000)
         .map(|i| json!({ "username": i.to_string() }))
@@ -321,15 +316,15 @@ fn an_answer_stays_below_what_lambda_carries() {
             .group(201);
     }
     let list = |query: &str| {
-        let answer = client.get(&format!("/v1/groups?{query}"));
-        // Lambda counts the body as a string of JSON.
-        let bytes = json!(answer.body).to_string().len();
-        assert!(bytes <= 6 * 1_024 * 1_024, "{bytes}: what Lambda carries");
-        (bytes, answer.ids())
+        let response = client.get(&format!("/v1/groups?{query}"));
+        // Lambda counts the bytes of the body as a JSON string.
+        let bytes = json!(response.body).to_string().len();
+        assert!(bytes <= 6 * 1_024 * 1_024, "{bytes}: the limit of Lambda");
+        (bytes, response.ids())
     };
     let (bytes, (ids, has_more)) = list("limit=100");
     assert!(has_more && ids.len() < 45, "{}", ids.len());
-    assert!(bytes > 5_900_000, "cut no earlier than needed: {bytes}");
+    assert!(bytes > 5_900_000, "not cut too early: {bytes}");
     for (parameter, start) in [
         ("starting_after", "zzzzzzzzzzzzzzzz"),
         ("ending_before", "0000000000000000"),
@@ -343,7 +338,7 @@ fn an_answer_stays_below_what_lambda_carries() {
             } else {
                 page.first()
             };
-            cursor = next.expect("a page is not empty while more follow").clone();
+            cursor = next.expect("a page is not empty if more follow").clone();
             pages.push(page);
         }
         if parameter == "ending_before" {
@@ -356,7 +351,7 @@ fn an_answer_stays_below_what_lambda_carries() {
 }
 
 #[test]
-fn what_is_wrong_with_the_query_is_said() {
+fn an_error_in_the_query_names_its_parameter() {
     let client = Client::new();
     let id = "L7cGNIBKZiNJ6wqF";
     for (query, code, param) in [
@@ -404,10 +399,10 @@ fn a_body_is_ignored() {
 
 #[test]
 fn an_account_sees_its_own_groups_only() {
-    // One account's name begins like the other's.
+    // The name of one account is a prefix of the other's.
     let client = Client::new();
     let longer = Client::of_account(&format!("{}0", client.account_id));
-    let (ids, others) = (create(&client, 2), create(&longer, 3));
+    let (ids, others) = (create_groups(&client, 2), create_groups(&longer, 3));
     for query in ["", "archived=false"] {
         assert_eq!(list(&client, query).0, ids);
         assert_eq!(list(&longer, query).0, others);

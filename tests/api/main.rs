@@ -1,29 +1,32 @@
-//! The API from outside: real HTTP to the real binaries on DynamoDB Local. One stack serves all
-//! tests; each has an account of its own.
+//! The API from outside: real HTTP requests to the real binaries on DynamoDB Local. All tests share one stack, and
+//! each has an account of its own.
 
-// The tests of the gateway use all of it.
+// Only tests/gateway uses all of it.
 #[allow(dead_code)]
 #[path = "../gateway/http.rs"]
 mod http;
+// tests/logs.rs and tests/permissions.rs use the rest.
+#[allow(dead_code)]
+mod run;
 mod support;
 
 mod authentication;
 mod costs;
 mod create_group;
 mod delete_group;
+mod docs_examples;
+mod error_precedence;
 mod etags;
 mod events;
 mod fallback;
 mod faults;
 mod get_group;
 mod idempotency;
-mod init;
 mod issue_token;
 mod list_groups;
 mod log;
+mod missing_configuration;
 mod openapi;
-mod order;
-mod page;
 mod properties;
 mod purge_messages;
 mod readme;

@@ -1,13 +1,12 @@
-//! openapi.yaml against the template's routes and the limits in the code. That the API does what it
-//! says, `.ci/run` has schemathesis try.
+//! openapi.yaml must match the routes of the template and the limits of the code. In `.ci/run`, schemathesis checks
+//! that the API behaves as openapi.yaml describes.
 
 use std::collections::BTreeSet;
 
 use local::{Template, tools};
 use serde_json::{Value, json};
 use shared::{
-    Error,
-    http::MAX_BODY_BYTES,
+    Error, MAX_BODY_BYTES,
     model::{
         Contact, Id, ListQuery, Timestamp,
         contact::MAX_CONTACTS,
@@ -15,11 +14,11 @@ use shared::{
     },
 };
 
-use crate::support::{CONTACT_MEMBERS, GROUP_MEMBERS};
+use crate::support::{CONTACT_MEMBERS, GROUP_MEMBERS, text};
 
-fn openapi() -> Value {
+fn read_openapi() -> Value {
     let path = tools::workspace().join("openapi.yaml");
-    local::template::read_yaml(&path).expect("openapi.yaml can be read")
+    local::template::read_yaml(&path).expect("openapi.yaml is valid")
 }
 
 fn names(object: &Value) -> BTreeSet<String> {
@@ -32,19 +31,18 @@ fn names(object: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn its_operations_are_the_templates_routes() {
-    let template =
-        Template::read(&tools::workspace().join("template.yaml"), &[]).expect("the template");
-    let routes = template
+fn its_operations_are_the_routes_of_the_template() {
+    let template = Template::read(&tools::workspace().join("template.yaml"), &[])
+        .expect("the template is valid");
+    let routed: BTreeSet<_> = template
         .functions()
-        .expect("policies that are understood")
+        .expect("the functions are valid")
         .into_iter()
-        .flat_map(|function| function.routes);
-    let routed = routes.filter(|route| !route.is_default());
-    let routed: BTreeSet<_> = routed
+        .flat_map(|function| function.routes)
+        .filter(|route| !route.is_default())
         .map(|route| (route.path, route.method.to_lowercase()))
         .collect();
-    let openapi = openapi();
+    let openapi = read_openapi();
     let mut described = BTreeSet::new();
     for (path, item) in openapi["paths"].as_object().expect("paths") {
         let methods = names(item).into_iter().filter(|name| name != "parameters");
@@ -55,10 +53,10 @@ fn its_operations_are_the_templates_routes() {
 
 #[test]
 fn its_limits_are_those_of_the_code() {
-    let openapi = openapi();
+    let openapi = read_openapi();
     let schemas = &openapi["components"]["schemas"];
     let contact = &schemas["Contact"]["properties"];
-    let lengths = |schema: &Value, rule: &TextRule| {
+    let assert_lengths = |schema: &Value, rule: &TextRule| {
         assert_eq!(schema["maxLength"], rule.max_chars, "{schema}");
         assert_eq!(
             schema["minLength"].as_u64().unwrap_or(0),
@@ -66,11 +64,11 @@ fn its_limits_are_those_of_the_code() {
             "{schema}"
         );
     };
-    lengths(&schemas["Name"], &NAME);
-    lengths(&schemas["Description"], &DESCRIPTION);
-    lengths(&contact["username"], &USERNAME);
-    lengths(&contact["phone_number"], &PHONE_NUMBER);
-    lengths(&contact["display_name"], &DISPLAY_NAME);
+    assert_lengths(&schemas["Name"], &NAME);
+    assert_lengths(&schemas["Description"], &DESCRIPTION);
+    assert_lengths(&contact["username"], &USERNAME);
+    assert_lengths(&contact["phone_number"], &PHONE_NUMBER);
+    assert_lengths(&contact["display_name"], &DISPLAY_NAME);
     assert_eq!(schemas["Url"]["maxLength"], MAX_URL_BYTES);
     assert_eq!(schemas["Contacts"]["maxItems"], MAX_CONTACTS);
     assert_eq!(
@@ -89,12 +87,12 @@ fn its_limits_are_those_of_the_code() {
         (&json!(1), &json!(ListQuery::MAX_LIMIT))
     );
     assert_eq!(limit["default"], ListQuery::DEFAULT_LIMIT);
-    assert_eq!(MAX_BODY_BYTES, 1_048_576, "1 MiB, as the descriptions say");
+    assert_eq!(MAX_BODY_BYTES, 1_048_576, "1 MiB, as in the descriptions");
 }
 
 #[test]
-fn its_members_are_those_of_the_answers() {
-    let openapi = openapi();
+fn its_members_are_those_of_the_responses() {
+    let openapi = read_openapi();
     let schemas = &openapi["components"]["schemas"];
     let set = |names: &[&str]| {
         names
@@ -144,12 +142,13 @@ fn its_error_codes_are_those_of_the_code() {
         Error::OutcomeUnknown("".into()),
     ];
     let codes: BTreeSet<_> = all.iter().map(|error| error.code().to_owned()).collect();
-    let openapi = openapi();
-    let described =
-        openapi["components"]["schemas"]["Error"]["properties"]["code"]["enum"].as_array();
-    let described = described
-        .expect("codes")
+    let openapi = read_openapi();
+    let code = &openapi["components"]["schemas"]["Error"]["properties"]["code"];
+    let described: BTreeSet<_> = code["enum"]
+        .as_array()
+        .expect("`enum` is an array")
         .iter()
-        .map(|code| code.as_str().expect("a string").to_owned());
-    assert_eq!(described.collect::<BTreeSet<_>>(), codes);
+        .map(text)
+        .collect();
+    assert_eq!(described, codes);
 }

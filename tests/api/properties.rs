@@ -1,4 +1,4 @@
-//! What holds for everything that anybody could send.
+//! Properties that must hold for all requests, tried with random ones.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -8,10 +8,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::{collection, option, prelude::*};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, stack, text};
+use crate::support::{Client, ENDPOINTS, Response, stack, text};
 
-/// How many cases a property is tried with.
-fn cases(cases: u32) -> ProptestConfig {
+/// Configures how many cases a property is tried with.
+fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -21,23 +21,25 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 thread_local! {
-    /// This test's instance of each function.
+    /// The instance of each function for the test on this thread.
     static INSTANCES: RefCell<BTreeMap<&'static str, Instance>> = RefCell::default();
 }
 
-fn invoke(function: &'static str, event: &Value) -> Answer {
+fn invoke(function: &'static str, event: &Value) -> Response {
     INSTANCES.with_borrow_mut(|instances| {
-        let instance = instances
-            .entry(function)
-            .or_insert_with(|| stack().instance(function, &[]).expect("an instance"));
-        let response = instance.invoke(event);
-        Answer::of_function(
-            &response.unwrap_or_else(|error| panic!("{function}: {error}: {event}")),
-        )
+        let instance = instances.entry(function).or_insert_with(|| {
+            stack()
+                .instance(function, &[])
+                .expect("the instance starts")
+        });
+        let output = instance
+            .invoke(event)
+            .unwrap_or_else(|error| panic!("{function}: {error}: {event}"));
+        Response::from_output(&output)
     })
 }
 
-/// A text without control characters, of a length in characters.
+/// Generates a text without control characters, of this many characters.
 fn plain(chars: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = String> {
     let plain = any::<char>().prop_filter("no control character", |c| !c.is_control());
     collection::vec(plain, chars).prop_map(String::from_iter)
@@ -107,37 +109,37 @@ prop_compose! {
     }
 }
 
-/// The form that says the same as a JSON object.
-fn form(body: &Value, numbered: bool) -> String {
+/// Encodes a JSON object as a form.
+fn encode_form(body: &Value, numbered: bool) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let value = |value: &Value| match value {
+    let encode_value = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => encode(text),
         other => encode(&other.to_string()),
     };
     let mut pairs = Vec::new();
-    for (member, given) in body.as_object().expect("an object") {
-        let Value::Array(contacts) = given else {
-            pairs.push(format!("{member}={}", value(given)));
+    for (member, value) in body.as_object().expect("an object") {
+        let Value::Array(contacts) = value else {
+            pairs.push(format!("{member}={}", encode_value(value)));
             continue;
         };
         for (index, contact) in contacts.iter().enumerate() {
-            for (name, given) in contact.as_object().expect("a contact") {
+            for (name, value) in contact.as_object().expect("a contact") {
                 let index = if numbered {
                     index.to_string()
                 } else {
                     String::new()
                 };
                 let path = encode(&format!("contacts[{index}][{name}]"));
-                pairs.push(format!("{path}={}", value(given)));
+                pairs.push(format!("{path}={}", encode_value(value)));
             }
         }
     }
     pairs.join("&")
 }
 
-/// The members of a group that its creator chose.
-fn chosen(group: &Value) -> Value {
+/// Returns the members of a group that the client set.
+fn client_members(group: &Value) -> Value {
     json!({
         "name": group["name"], "description": group["description"],
         "avatar_url": group["avatar_url"], "contacts": group["contacts"],
@@ -145,7 +147,7 @@ fn chosen(group: &Value) -> Value {
 }
 
 #[test]
-fn nothing_that_anybody_sends_makes_a_function_panic_or_fail() {
+fn no_request_makes_a_function_panic_or_fail() {
     let client = Client::new();
     let header = || {
         prop_oneof![
@@ -173,14 +175,9 @@ fn nothing_that_anybody_sends_makes_a_function_panic_or_fail() {
         Just(String::new()),
         Just(String::new()),
     ];
-    let function = prop_oneof![
-        Just("list-groups"),
-        Just("create-group"),
-        Just("get-group"),
-        Just("update-group"),
-        Just("delete-group"),
-        Just("fallback"),
-    ];
+    let of_endpoints = ENDPOINTS.map(|endpoint| endpoint.function);
+    let function =
+        prop_oneof![5 => proptest::sample::select(of_endpoints.to_vec()), 1 => Just("fallback")];
     let path = prop_oneof![".{0,40}", id(), Just(local::sample::GROUP_ID.to_owned())];
     let conditional = (header(), header(), header());
     let request = (
@@ -192,7 +189,7 @@ fn nothing_that_anybody_sends_makes_a_function_panic_or_fail() {
         conditional,
         option::weighted(0.2, header()),
     );
-    proptest!(cases(600), |((function, media_type, body, query, path, conditional, authorization) in request)| {
+    proptest!(config(600), |((function, media_type, body, query, path, conditional, authorization) in request)| {
         let (if_match, if_none_match, key) = conditional;
         let authorization = authorization.unwrap_or_else(|| format!("Bearer {}", client.token));
         let event = json!({
@@ -207,15 +204,15 @@ fn nothing_that_anybody_sends_makes_a_function_panic_or_fail() {
             "isBase64Encoded": true,
             "requestContext": { "requestId": "id", "stage": key },
         });
-        let answer = invoke(function, &event);
-        prop_assert!(answer.status < 500, "{function}: {answer:?}: {event}");
+        let response = invoke(function, &event);
+        prop_assert!(response.status < 500, "{function}: {response:?}: {event}");
     });
 }
 
 #[test]
-fn a_group_survives_unchanged_and_a_form_gives_the_same_as_its_json_twin() {
+fn groups_are_stored_unchanged_and_a_form_means_the_same_as_its_json() {
     let client = Client::new();
-    let event = |id: &str, media_type: &str, body: &str| {
+    let build_event = |id: &str, media_type: &str, body: &str| {
         json!({
             "headers": { "authorization": format!("Bearer {}", client.token), "content-type": media_type },
             "pathParameters": { "id": id },
@@ -224,39 +221,39 @@ fn a_group_survives_unchanged_and_a_form_gives_the_same_as_its_json_twin() {
         })
     };
     let (json_type, form_type) = ("application/json", "application/x-www-form-urlencoded");
-    proptest!(cases(100), |(first in new_group(), second in new_group(), numbered in any::<bool>())| {
-        let created = invoke("create-group", &event("", json_type, &first.to_string())).group(201);
-        prop_assert_eq!(&chosen(&created), &first);
+    proptest!(config(100), |(first in new_group(), second in new_group(), numbered in any::<bool>())| {
+        let created = invoke("create-group", &build_event("", json_type, &first.to_string())).group(201);
+        prop_assert_eq!(&client_members(&created), &first);
         let id = text(&created["id"]);
-        let read = || invoke("get-group", &event(&id, "", "")).group(200);
-        prop_assert_eq!(&read(), &created);
-        let updated = invoke("update-group", &event(&id, json_type, &second.to_string())).group(200);
-        prop_assert_eq!(&chosen(&updated), &second);
-        prop_assert_eq!(&read(), &updated);
-        let (listed, _) = invoke("list-groups", &event("", "", "")).page();
+        let get = || invoke("get-group", &build_event(&id, "", "")).group(200);
+        prop_assert_eq!(&get(), &created);
+        let updated = invoke("update-group", &build_event(&id, json_type, &second.to_string())).group(200);
+        prop_assert_eq!(&client_members(&updated), &second);
+        prop_assert_eq!(&get(), &updated);
+        let (listed, _) = invoke("list-groups", &build_event("", "", "")).page();
         prop_assert_eq!(&listed, &[updated]);
 
-        // A form has no way to write an empty string, which is null there.
-        let mut twin = second.clone();
-        if twin["description"] == "" {
-            twin["description"] = Value::Null;
+        // A form cannot contain an empty string, because an empty value means `null`.
+        let mut as_form = second.clone();
+        if as_form["description"] == "" {
+            as_form["description"] = Value::Null;
         }
-        let from_form = invoke("create-group", &event("", form_type, &form(&twin, numbered))).group(201);
-        prop_assert_eq!(&chosen(&from_form), &twin);
+        let from_form = invoke("create-group", &build_event("", form_type, &encode_form(&as_form, numbered))).group(201);
+        prop_assert_eq!(&client_members(&from_form), &as_form);
         for id in [&id, &text(&from_form["id"])] {
-            prop_assert_eq!(invoke("delete-group", &event(id, "", "")).status, 204);
+            prop_assert_eq!(invoke("delete-group", &build_event(id, "", "")).status, 204);
         }
     });
 }
 
-/// What somebody does to an account's groups; which group, counts round.
+/// A request of a client. A number selects a group, modulo the number of groups.
 #[derive(Clone, Debug)]
 enum Step {
     Create,
     Archive(usize),
     Restore(usize),
     Delete(usize),
-    Walk {
+    ListAll {
         limit: usize,
         archived: Option<bool>,
         back: bool,
@@ -264,21 +261,21 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let walk = (1..5_usize, any::<Option<bool>>(), any::<bool>());
+    let list_all = (1..5_usize, any::<Option<bool>>(), any::<bool>());
     prop_oneof![
         3 => Just(Step::Create),
         1 => any::<usize>().prop_map(Step::Archive),
         1 => any::<usize>().prop_map(Step::Restore),
         1 => any::<usize>().prop_map(Step::Delete),
-        3 => walk.prop_map(|(limit, archived, back)| Step::Walk { limit, archived, back }),
+        3 => list_all.prop_map(|(limit, archived, back)| Step::ListAll { limit, archived, back }),
     ]
 }
 
 #[test]
-fn any_sequence_of_steps_agrees_with_a_sorted_list() {
-    proptest!(cases(20), |(steps in collection::vec(step(), 1..30))| {
+fn after_any_sequence_of_requests_the_list_is_the_sorted_groups() {
+    proptest!(config(20), |(steps in collection::vec(step(), 1..30))| {
         let client = Client::new();
-        // The groups by id, oldest first, and whether each is archived.
+        // Whether each group is archived, by id, oldest first.
         let mut model: BTreeMap<String, bool> = BTreeMap::new();
         let nth = |model: &BTreeMap<String, bool>, n: usize| model.keys().cycle().nth(n % model.len().max(1)).cloned();
         for step in steps {
@@ -299,20 +296,20 @@ fn any_sequence_of_steps_agrees_with_a_sorted_list() {
                     prop_assert_eq!(client.delete(&format!("/v1/groups/{id}")).status, 204);
                     model.remove(&id);
                 }
-                Step::Walk { limit, archived, back } => {
-                    let is_in = |state: bool| archived.is_none_or(|archived| archived == state);
-                    let in_list = model.iter().filter(|(_, state)| is_in(**state));
-                    let mut expected: Vec<_> = in_list.map(|(id, _)| id.clone()).collect();
+                Step::ListAll { limit, archived, back } => {
+                    let is_listed = |is_archived: bool| archived.is_none_or(|archived| archived == is_archived);
+                    let listed = model.iter().filter(|(_, is_archived)| is_listed(**is_archived));
+                    let mut expected: Vec<_> = listed.map(|(id, _)| id.clone()).collect();
                     expected.reverse();
-                    prop_assert_eq!(walk(&client, limit, archived, back)?, expected);
+                    prop_assert_eq!(list_all(&client, limit, archived, back)?, expected);
                 }
             }
         }
     });
 }
 
-/// All ids of a list, newest first, by pages in one direction or the other.
-fn walk(
+/// Returns all ids of a list, newest first. If `back`, reads its pages from the oldest group to the newest.
+fn list_all(
     client: &Client,
     limit: usize,
     archived: Option<bool>,
@@ -321,9 +318,10 @@ fn walk(
     let filter = archived
         .map(|archived| format!("&archived={archived}"))
         .unwrap_or_default();
-    let (parameter, mut cursor) = match back {
-        true => ("ending_before", "0".repeat(16)),
-        false => ("starting_after", "z".repeat(16)),
+    let (parameter, mut cursor) = if back {
+        ("ending_before", "0".repeat(16))
+    } else {
+        ("starting_after", "z".repeat(16))
     };
     let mut pages = Vec::new();
     loop {
@@ -331,12 +329,12 @@ fn walk(
         let (page, has_more) = client.get(&query).ids();
         prop_assert!(
             page.len() == limit || !has_more,
-            "a page of small groups is full while more follow"
+            "a page of small groups is full if more follow"
         );
         let next = if back { page.first() } else { page.last() };
         cursor = next.cloned().unwrap_or_default();
         pages.push(page);
-        prop_assert!(pages.len() <= 100, "the walk comes to an end");
+        prop_assert!(pages.len() <= 100, "the list ends");
         if !has_more {
             break;
         }

@@ -14,18 +14,18 @@ use std::{
 use local::{DynamoDb, DynamoDbProxy, Instance, Options, Reply, Stack};
 use serde_json::{Value, json};
 
-use crate::support::{Client, endpoint, options, stack, text, wait_for};
+use crate::support::{Client, options, stack, start_proxy, text, wait_for};
 
 /// How long a purge may take on a busy machine.
-const SOON: Duration = Duration::from_secs(40);
+const PURGE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Writes this many messages into a conversation.
+/// Stores this many messages in a conversation.
 fn write_messages(dynamodb: &DynamoDb, conversation_id: &str, count: usize) {
     let put = |id: usize| {
         json!({ "PutRequest": { "Item": {
             "conversation_id": { "S": conversation_id },
             "id": { "S": format!("{id:016}") },
-            // Ten thousand of them are more than one query reads.
+            // Ten thousand of these are more than one query reads.
             "text": { "S": "Meet you at the bar. ".repeat(10) },
         } } })
     };
@@ -35,7 +35,7 @@ fn write_messages(dynamodb: &DynamoDb, conversation_id: &str, count: usize) {
         let input = json!({ "RequestItems": { "MessagesTable": puts } });
         dynamodb
             .call("BatchWriteItem", &input)
-            .expect("messages are written");
+            .expect("the messages are stored");
     }
 }
 
@@ -52,8 +52,8 @@ fn count_messages(dynamodb: &DynamoDb, conversation_id: &str) -> u64 {
         if !start.is_null() {
             input["ExclusiveStartKey"] = start;
         }
-        let page = dynamodb.call("Query", &input).expect("the table answers");
-        count += page["Count"].as_u64().expect("a count");
+        let page = dynamodb.call("Query", &input).expect("the table is read");
+        count += page["Count"].as_u64().expect("`Count` is a number");
         start = page["LastEvaluatedKey"].clone();
         if start.is_null() {
             return count;
@@ -61,15 +61,15 @@ fn count_messages(dynamodb: &DynamoDb, conversation_id: &str) -> u64 {
     }
 }
 
-/// A group, by its path and its conversation.
-fn created(client: &Client) -> (String, String) {
+/// Creates a group and returns its path and the id of its conversation.
+fn create_group(client: &Client) -> (String, String) {
     let path = client.create("a");
     let conversation_id = text(&client.get(&path).group(200)["conversation_id"]);
     (path, conversation_id)
 }
 
-/// A message of the queue, as Lambda passes it to the function.
-fn message(id: &str, conversation_id: &str) -> Value {
+/// Builds a message of the queue, as Lambda passes it to the function.
+fn build_message(id: &str, conversation_id: &str) -> Value {
     json!({
         "messageId": id,
         "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
@@ -83,34 +83,36 @@ fn message(id: &str, conversation_id: &str) -> Value {
     })
 }
 
-/// Invokes the function with messages, and returns the ids of those that are not done, sorted.
-fn purge(instance: &mut Instance, messages: &[Value], time: Duration) -> Vec<String> {
+/// Invokes the function with messages and a time-out, and returns the sorted ids of the messages that it reports.
+fn purge(instance: &mut Instance, messages: &[Value], timeout: Duration) -> Vec<String> {
     let begun = Instant::now();
-    let report = instance.invoke_within(&json!({ "Records": messages }), time);
-    let report = report.expect("a report");
-    assert!(begun.elapsed() < time, "{:?} of {time:?}", begun.elapsed());
-    let failures = report["batchItemFailures"].as_array().expect("a list");
+    let output = instance.invoke_within(&json!({ "Records": messages }), timeout);
+    let report = output.expect("the function succeeds");
+    let duration = begun.elapsed();
+    assert!(duration < timeout, "{duration:?} of {timeout:?}");
+    let failures = report["batchItemFailures"].as_array();
     let ids: BTreeSet<_> = failures
+        .expect("`batchItemFailures` is an array")
         .iter()
         .map(|failure| text(&failure["itemIdentifier"]))
         .collect();
     ids.into_iter().collect()
 }
 
-/// An instance of the function behind this proxy.
-fn instance(proxy: &DynamoDbProxy) -> Instance {
+/// Starts an instance of the function that uses this proxy.
+fn start_instance(proxy: &DynamoDbProxy) -> Instance {
     let variables = [("AWS_ENDPOINT_URL_DYNAMODB", proxy.url())];
     let instance = stack().instance("purge-messages", &variables);
-    instance.expect("an instance")
+    instance.expect("the instance starts")
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_deleted_groups_messages_go_and_another_groups_stay() {
+fn the_messages_of_a_deleted_group_are_deleted_and_those_of_another_group_are_not() {
     let (client, dynamodb) = (Client::new(), stack().dynamodb());
-    let (path, conversation_id) = created(&client);
-    let (_, other) = created(&client);
+    let (path, conversation_id) = create_group(&client);
+    let (_, other) = create_group(&client);
     write_messages(dynamodb, &conversation_id, 60);
     write_messages(dynamodb, &other, 30);
     client.put(&path, &json!({ "archived_at": 1 })).group(200);
@@ -120,30 +122,30 @@ fn a_deleted_groups_messages_go_and_another_groups_stay() {
     assert_eq!(
         count_messages(dynamodb, &conversation_id),
         60,
-        "not before the delay"
+        "nothing is deleted before the delay"
     );
     write_messages(dynamodb, &conversation_id, 61);
-    wait_for("the purge", SOON, || {
+    wait_for("the purge", PURGE_TIMEOUT, || {
         (count_messages(dynamodb, &conversation_id) == 0).then_some(())
     });
     assert_eq!(count_messages(dynamodb, &other), 30);
 }
 
 #[test]
-fn duplicates_and_any_order_harm_nothing() {
+fn messages_may_be_delivered_twice_and_in_any_order() {
     let dynamodb = stack().dynamodb();
-    let conversations = [0, 1].map(|_| created(&Client::new()).1);
+    let conversations = [0, 1].map(|_| create_group(&Client::new()).1);
     let [first, second] = &conversations;
     for id in &conversations {
         write_messages(dynamodb, id, 30);
     }
-    let proxy = endpoint("purge-messages", |_| Reply::Pass);
-    let mut instance = instance(&proxy);
+    let proxy = start_proxy("purge-messages", |_| Reply::Pass);
+    let mut instance = start_instance(&proxy);
     let messages = [
-        message("1", second),
-        message("2", first),
-        message("3", second),
-        message("2", first),
+        build_message("1", second),
+        build_message("2", first),
+        build_message("3", second),
+        build_message("2", first),
     ];
     for _ in 0..2 {
         assert_eq!(purge(&mut instance, &messages, MINUTE), [""; 0]);
@@ -154,22 +156,22 @@ fn duplicates_and_any_order_harm_nothing() {
 }
 
 #[test]
-fn a_message_that_is_not_understood_is_reported_and_holds_up_no_other() {
+fn a_malformed_message_is_reported_and_does_not_delay_others() {
     let dynamodb = stack().dynamodb();
-    let (_, conversation_id) = created(&Client::new());
+    let (_, conversation_id) = create_group(&Client::new());
     write_messages(dynamodb, &conversation_id, 30);
-    let proxy = endpoint("purge-messages", |_| Reply::Pass);
-    let mut instance = instance(&proxy);
-    let mut junk = message("junk", "");
-    junk["body"] = json!("junk");
+    let proxy = start_proxy("purge-messages", |_| Reply::Pass);
+    let mut instance = start_instance(&proxy);
+    let mut malformed = build_message("malformed", "");
+    malformed["body"] = json!("junk");
     let messages = [
-        junk,
-        message("not an id", "x"),
-        message("good", &conversation_id),
+        malformed,
+        build_message("not an id", "x"),
+        build_message("good", &conversation_id),
     ];
     assert_eq!(
         purge(&mut instance, &messages, MINUTE),
-        ["junk", "not an id"]
+        ["malformed", "not an id"]
     );
     assert_eq!(count_messages(dynamodb, &conversation_id), 0);
     let log = instance.log();
@@ -180,21 +182,22 @@ fn a_message_that_is_not_understood_is_reported_and_holds_up_no_other() {
 }
 
 #[test]
-fn throttling_is_no_error_and_holds_up_no_other_conversation() {
+fn throttling_is_not_an_error_and_does_not_delay_other_conversations() {
     let dynamodb = stack().dynamodb();
-    let conversations = [0, 1, 2].map(|_| created(&Client::new()).1);
+    let conversations = [0, 1, 2].map(|_| create_group(&Client::new()).1);
     for id in &conversations {
         write_messages(dynamodb, id, 60);
     }
     let [throttled, slow, healthy] = conversations.clone();
     let (queries, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let is_over = Arc::new(AtomicBool::new(false));
+    let is_recovered = Arc::new(AtomicBool::new(false));
     let proxy = {
-        let (queries, writes, is_over) = (queries.clone(), writes.clone(), is_over.clone());
-        endpoint("purge-messages", move |request| {
+        let (queries, writes, is_recovered) =
+            (queries.clone(), writes.clone(), is_recovered.clone());
+        start_proxy("purge-messages", move |request| {
             let input = request.input.to_string();
             let throttle = Reply::error(400, "ProvisionedThroughputExceededException", "a secret");
-            if is_over.load(Ordering::SeqCst) {
+            if is_recovered.load(Ordering::SeqCst) {
                 Reply::Pass
             } else if input.contains(&throttled) {
                 queries.fetch_add(1, Ordering::SeqCst);
@@ -207,16 +210,16 @@ fn throttling_is_no_error_and_holds_up_no_other_conversation() {
             }
         })
     };
-    let mut instance = instance(&proxy);
-    let ids: Vec<_> = ["1", "2", "3"]
+    let mut instance = start_instance(&proxy);
+    let messages: Vec<_> = ["1", "2", "3"]
         .iter()
         .zip([&conversations[0], &conversations[1], &healthy])
-        .map(|(id, conversation)| message(id, conversation))
+        .map(|(id, conversation)| build_message(id, conversation))
         .collect();
     let begun = Instant::now();
-    let time = Duration::from_secs(8);
-    assert_eq!(purge(&mut instance, &ids, time), ["1", "2"]);
-    // Not given up before the deadline, but for the last wait.
+    let timeout = Duration::from_secs(8);
+    assert_eq!(purge(&mut instance, &messages, timeout), ["1", "2"]);
+    // It retries until the deadline, except for the last wait.
     assert!(
         begun.elapsed() > Duration::from_secs(3),
         "{:?}",
@@ -235,17 +238,17 @@ fn throttling_is_no_error_and_holds_up_no_other_conversation() {
             "{attempts} attempts with backoff"
         );
     }
-    is_over.store(true, Ordering::SeqCst);
-    assert_eq!(purge(&mut instance, &ids, MINUTE), [""; 0]);
+    is_recovered.store(true, Ordering::SeqCst);
+    assert_eq!(purge(&mut instance, &messages, MINUTE), [""; 0]);
     for id in &conversations {
         assert_eq!(count_messages(dynamodb, id), 0);
     }
 }
 
 #[test]
-fn it_returns_before_its_time_out_whatever_dynamodb_does() {
+fn it_returns_before_its_time_out_whatever_dynamodb_replies() {
     let dynamodb = stack().dynamodb();
-    let (_, conversation_id) = created(&Client::new());
+    let (_, conversation_id) = create_group(&Client::new());
     write_messages(dynamodb, &conversation_id, 30);
     for reply in [
         Reply::NoResponse,
@@ -255,37 +258,40 @@ fn it_returns_before_its_time_out_whatever_dynamodb_does() {
     ] {
         for operation in ["Query", "BatchWriteItem"] {
             let reply = reply.clone();
-            let proxy = endpoint("purge-messages", move |request| {
+            let proxy = start_proxy("purge-messages", move |request| {
                 if request.operation == operation {
                     reply.clone()
                 } else {
                     Reply::Pass
                 }
             });
-            let mut instance = instance(&proxy);
-            let messages = [message("1", &conversation_id)];
-            let time = Duration::from_millis(3_500);
-            assert_eq!(purge(&mut instance, &messages, time), ["1"], "{operation}");
+            let mut instance = start_instance(&proxy);
+            let messages = [build_message("1", &conversation_id)];
+            let failures = purge(&mut instance, &messages, Duration::from_millis(3_500));
+            assert_eq!(failures, ["1"], "{operation}");
         }
     }
     assert_eq!(count_messages(dynamodb, &conversation_id), 30);
 }
 
 #[test]
-fn what_dynamodb_leaves_unprocessed_is_sent_again() {
+fn items_that_dynamodb_does_not_process_are_sent_again() {
     let dynamodb = stack().dynamodb();
-    let (_, conversation_id) = created(&Client::new());
+    let (_, conversation_id) = create_group(&Client::new());
     write_messages(dynamodb, &conversation_id, 60);
-    let refused = AtomicUsize::new(0);
-    let proxy = endpoint("purge-messages", move |request| {
-        if request.operation == "BatchWriteItem" && refused.fetch_add(1, Ordering::SeqCst) < 4 {
+    let batches = AtomicUsize::new(0);
+    let proxy = start_proxy("purge-messages", move |request| {
+        if request.operation == "BatchWriteItem" && batches.fetch_add(1, Ordering::SeqCst) < 4 {
             let unprocessed = json!({ "UnprocessedItems": request.input["RequestItems"] });
             return Reply::Respond(200, unprocessed.to_string());
         }
         Reply::Pass
     });
-    let messages = [message("1", &conversation_id)];
-    assert_eq!(purge(&mut instance(&proxy), &messages, MINUTE), [""; 0]);
+    let messages = [build_message("1", &conversation_id)];
+    assert_eq!(
+        purge(&mut start_instance(&proxy), &messages, MINUTE),
+        [""; 0]
+    );
     assert_eq!(proxy.intercepted(), 4);
     assert_eq!(count_messages(dynamodb, &conversation_id), 0);
 }
@@ -293,21 +299,24 @@ fn what_dynamodb_leaves_unprocessed_is_sent_again() {
 #[test]
 fn a_conversation_may_need_any_number_of_invocations() {
     let dynamodb = stack().dynamodb();
-    let (_, conversation_id) = created(&Client::new());
+    let (_, conversation_id) = create_group(&Client::new());
     write_messages(dynamodb, &conversation_id, 2_000);
-    let proxy = endpoint("purge-messages", |request| {
+    let proxy = start_proxy("purge-messages", |request| {
         if request.operation == "BatchWriteItem" {
             thread::sleep(Duration::from_millis(300));
         }
         Reply::Pass
     });
-    let mut instance = instance(&proxy);
-    let messages = [message("1", &conversation_id)];
+    let mut instance = start_instance(&proxy);
+    let messages = [build_message("1", &conversation_id)];
     let mut invocations = 1;
     let mut left = count_messages(dynamodb, &conversation_id);
     while purge(&mut instance, &messages, Duration::from_secs(4)) == ["1"] {
         let now = count_messages(dynamodb, &conversation_id);
-        assert!(now < left, "each invocation deletes some: {now} of {left}");
+        assert!(
+            now < left,
+            "each invocation deletes messages: {now} of {left} are left"
+        );
         left = now;
         invocations += 1;
     }
@@ -315,10 +324,10 @@ fn a_conversation_may_need_any_number_of_invocations() {
     assert_eq!(count_messages(dynamodb, &conversation_id), 0);
 }
 
-/// A stack of its own, whose queue delivers again after two seconds, and gives up after three times.
-fn impatient_stack() -> Stack {
+/// Starts a stack whose queue delivers a message again after two seconds, and at most three times.
+fn start_impatient_stack() -> Stack {
     let template = Options::default().template;
-    let mut text = fs::read_to_string(template).expect("the template can be read");
+    let mut text = fs::read_to_string(template).expect("the template is read");
     for (from, to) in [
         ("VisibilityTimeout: 1800", "VisibilityTimeout: 2"),
         ("maxReceiveCount: 200", "maxReceiveCount: 3"),
@@ -327,7 +336,7 @@ fn impatient_stack() -> Stack {
         text = text.replace(from, to);
     }
     let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("impatient.yaml");
-    fs::write(&template, text).expect("it can be written");
+    fs::write(&template, text).expect("the template is written");
     let stack = Stack::start(Options {
         template,
         ..options("impatient")
@@ -335,13 +344,15 @@ fn impatient_stack() -> Stack {
     stack.expect("the stack starts")
 }
 
-/// How many messages a queue has, hidden ones included.
-fn queue_length(stack: &Stack, queue: &str) -> u64 {
+/// Returns how many messages a queue has, invisible and delayed ones included.
+fn count_queued(stack: &Stack, queue: &str) -> u64 {
     let input = json!({ "QueueUrl": queue_url(stack, queue), "AttributeNames": ["All"] });
-    let output = stack.sqs("GetQueueAttributes", &input).expect("attributes");
+    let output = stack
+        .sqs("GetQueueAttributes", &input)
+        .expect("the attributes are read");
     let attribute = |name: &str| -> u64 {
         let value = text(&output["Attributes"][name]);
-        value.parse().expect("a number")
+        value.parse().expect("the attribute is a number")
     };
     attribute("ApproximateNumberOfMessages")
         + attribute("ApproximateNumberOfMessagesNotVisible")
@@ -350,19 +361,19 @@ fn queue_length(stack: &Stack, queue: &str) -> u64 {
 
 fn queue_url(stack: &Stack, queue: &str) -> String {
     let output = stack.sqs("GetQueueUrl", &json!({ "QueueName": queue }));
-    text(&output.expect("a URL")["QueueUrl"])
+    text(&output.expect("the queue exists")["QueueUrl"])
 }
 
 #[test]
-fn a_purge_survives_kills_and_what_keeps_failing_is_replayed_with_one_command() {
-    let stack = impatient_stack();
+fn a_purge_survives_kills_and_one_command_replays_purges_that_failed() {
+    let stack = start_impatient_stack();
     let dynamodb = stack.dynamodb();
-    let token = stack.issue_token("acme").expect("a token");
+    let token = stack.issue_token("acme").expect("a token is issued");
     let client = Client::with_token("acme", &token, stack.url());
-    let (path, killed) = created(&client);
+    let (path, killed) = create_group(&client);
     write_messages(dynamodb, &killed, 10_000);
     assert_eq!(client.delete(&path).status, 204);
-    wait_for("the purge's beginning", SOON, || {
+    wait_for("the start of the purge", PURGE_TIMEOUT, || {
         (count_messages(dynamodb, &killed) < 9_000).then_some(())
     });
     for process in stack.process_ids("purge-messages") {
@@ -371,32 +382,39 @@ fn a_purge_survives_kills_and_what_keeps_failing_is_replayed_with_one_command() 
             .status();
         assert!(killed.expect("kill runs").success());
     }
-    assert!(count_messages(dynamodb, &killed) > 0, "killed half way");
-    wait_for("the rest of the purge", SOON, || {
+    assert!(
+        count_messages(dynamodb, &killed) > 0,
+        "it is killed before it has finished"
+    );
+    wait_for("the rest of the purge", PURGE_TIMEOUT, || {
         (count_messages(dynamodb, &killed) == 0).then_some(())
     });
 
-    // The table of messages disappears, so that each attempt fails, and comes back.
-    let (path, failed) = created(&client);
+    // The table of messages is deleted, so that each attempt fails, and then created again.
+    let (path, failed) = create_group(&client);
     let table = json!({ "TableName": "MessagesTable" });
-    dynamodb.call("DeleteTable", &table).expect("it is deleted");
+    dynamodb
+        .call("DeleteTable", &table)
+        .expect("the table is deleted");
     assert_eq!(client.delete(&path).status, 204);
-    wait_for("the failures queue", SOON, || {
-        (queue_length(&stack, "PurgeFailuresQueue") == 1).then_some(())
+    wait_for("the failures queue", PURGE_TIMEOUT, || {
+        (count_queued(&stack, "PurgeFailuresQueue") == 1).then_some(())
     });
-    assert_eq!(queue_length(&stack, "PurgeQueue"), 0);
+    assert_eq!(count_queued(&stack, "PurgeQueue"), 0);
     let template = local::Template::read(&Options::default().template, &[]);
-    let template = template.expect("the template can be read");
-    dynamodb.create_tables(&template).expect("it is created");
+    let template = template.expect("the template is read");
+    dynamodb
+        .create_tables(&template)
+        .expect("the table is created");
     write_messages(dynamodb, &failed, 30);
     let source = "arn:aws:sqs:us-east-1:000000000000:PurgeFailuresQueue";
     let moved = stack.sqs("StartMessageMoveTask", &json!({ "SourceArn": source }));
-    moved.expect("a task");
-    wait_for("the replay", SOON, || {
+    moved.expect("the task starts");
+    wait_for("the replay", PURGE_TIMEOUT, || {
         (count_messages(dynamodb, &failed) == 0).then_some(())
     });
-    wait_for("the queues to be empty", SOON, || {
-        let left = ["PurgeQueue", "PurgeFailuresQueue"].map(|queue| queue_length(&stack, queue));
+    wait_for("the queues to be empty", PURGE_TIMEOUT, || {
+        let left = ["PurgeQueue", "PurgeFailuresQueue"].map(|queue| count_queued(&stack, queue));
         (left == [0, 0]).then_some(())
     });
 }

@@ -1,4 +1,4 @@
-//! README.md: its curl lines, as they stand, give the answers that stand below them.
+//! The curl commands of README.md and docs/walkthrough.md must return the responses below them.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::support::{Client, stack};
 
-/// A code block of a Markdown text: its language and its content.
-fn blocks(text: &str) -> Vec<(String, String)> {
+/// Returns the code blocks of a Markdown text, each as its language and its content.
+fn parse_blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut inside = false;
     for line in text.lines() {
@@ -28,45 +28,53 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn each_curl_line_gives_the_answer_below_it() {
+fn the_command_of_the_readme_returns_the_response_below_it() {
+    assert_eq!(run_commands("README.md"), 1);
+}
+
+#[test]
+fn each_command_of_the_walkthrough_returns_the_response_below_it() {
+    assert_eq!(run_commands("docs/walkthrough.md"), 9);
+}
+
+/// Runs the curl commands of a file for an account with the sample groups, checks their responses, and returns how
+/// many there are.
+fn run_commands(file: &str) -> usize {
     let client = Client::new();
-    local::sample::put_all(stack().dynamodb(), &client.account_id).expect("the samples are put");
-    let readme =
-        std::fs::read_to_string(local::tools::workspace().join("README.md")).expect("README.md");
-    let blocks = blocks(&readme);
-    let mut lines = 0;
-    for (index, (_, line)) in blocks
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, text))| text.starts_with("curl"))
-    {
-        let command = line
+    local::sample::put_all(stack().dynamodb(), &client.account_id).expect("the samples are stored");
+    let markdown = std::fs::read_to_string(local::tools::workspace().join(file)).expect(file);
+    let blocks = parse_blocks(&markdown);
+    let is_command = |(_, (_, block)): &(usize, &(String, String))| block.starts_with("curl");
+    let commands: Vec<_> = blocks.iter().enumerate().filter(is_command).collect();
+    for (index, (_, block)) in &commands {
+        let command = block
             .replace("http://127.0.0.1:9000", stack().url())
             .replace("$(cat target/local/token)", &client.token);
-        assert!(command.contains(&client.token), "{line}");
+        assert!(command.contains(&client.token), "{block}");
         let output = Command::new("sh")
             .args(["-c", &command])
             .output()
             .expect("sh runs");
-        assert!(output.status.success(), "{line}");
-        lines += 1;
-        let answer = match blocks.get(index + 1) {
-            Some((language, text)) if language == "json" => text,
-            _ => {
-                assert_eq!(output.stdout, b"", "{line}");
-                continue;
+        assert!(output.status.success(), "{block}");
+        match blocks.get(index + 1) {
+            Some((language, expected)) if language == "json" => {
+                assert_response(&output.stdout, expected, block);
             }
-        };
-        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let mut expected: Value = serde_json::from_str(answer).expect("JSON");
-        if expected["id"] == "l7cGNIBKZiNJ6wqF" {
-            // A new group has an id, a conversation and a time of its own.
-            for member in ["id", "conversation_id", "created_at"] {
-                assert_ne!(found[member], expected[member]);
-                expected[member] = found[member].clone();
-            }
+            _ => assert_eq!(output.stdout, b"", "{block}"),
         }
-        assert_eq!(found, expected, "{line}");
     }
-    assert_eq!(lines, 6, "all of them were found");
+    commands.len()
+}
+
+fn assert_response(found: &[u8], expected: &str, command: &str) {
+    let found: Value = serde_json::from_slice(found).expect("JSON");
+    let mut expected: Value = serde_json::from_str(expected).expect("JSON");
+    if expected["id"] == "l7cGNIBKZiNJ6wqF" {
+        // These members are new for each group.
+        for member in ["id", "conversation_id", "created_at"] {
+            assert_ne!(found[member], expected[member]);
+            expected[member] = found[member].clone();
+        }
+    }
+    assert_eq!(found, expected, "{command}");
 }

@@ -1,14 +1,14 @@
-//! Headers that a client sends more than once, over HTTP. API Gateway joins them with a comma.
+//! Headers that a client sends more than once. API Gateway joins their values with a comma.
 
 use crate::{
-    http::{Response, bytes, send},
+    http::{self, Response},
     support::{Client, stack},
 };
 
-fn request(client: &Client, method: &str, target: &str, headers: &[&str], body: &str) -> Response {
+fn send(client: &Client, method: &str, target: &str, headers: &[&str], body: &str) -> Response {
     let authorization = format!("authorization: Bearer {}", client.token);
     let headers = [&[authorization.as_str()], headers].concat();
-    send(stack(), bytes(method, target, &headers, body))
+    http::request(stack(), method, target, &headers, body)
 }
 
 const FORM: &str = "content-type: application/x-www-form-urlencoded";
@@ -18,7 +18,7 @@ fn several_idempotency_keys_are_400() {
     let client = Client::new();
     for keys in [["a", "b"], ["a", "a"], ["\"a\"", "\"b\""]] {
         let keys = keys.map(|key| format!("Idempotency-Key: {key}"));
-        let response = request(
+        let response = send(
             &client,
             "POST",
             "/v1/groups",
@@ -49,7 +49,7 @@ fn several_tokens_are_400() {
         "authorization: Bearer x",
         "AUTHORIZATION: Basic eDp5",
     ] {
-        let response = request(&client, "GET", "/v1/groups", &[second], "");
+        let response = send(&client, "GET", "/v1/groups", &[second], "");
         assert_eq!(
             (response.status, &response.json()["code"]),
             (400, &"token_malformed".into()),
@@ -59,7 +59,7 @@ fn several_tokens_are_400() {
 }
 
 #[test]
-fn several_lines_of_entity_tags_are_one_list() {
+fn several_headers_of_entity_tags_are_one_list() {
     let client = Client::new();
     let path = client.create("a");
     let etag = client.get(&path).headers["etag"].clone();
@@ -68,11 +68,11 @@ fn several_lines_of_entity_tags_are_one_list() {
         format!("If-Match: {etag}"),
     );
     assert_eq!(
-        request(&client, "GET", &path, &["If-None-Match: \"x\"", &none], "").status,
+        send(&client, "GET", &path, &["If-None-Match: \"x\"", &none], "").status,
         304
     );
     assert_eq!(
-        request(
+        send(
             &client,
             "GET",
             &path,
@@ -82,7 +82,7 @@ fn several_lines_of_entity_tags_are_one_list() {
         .status,
         200
     );
-    let response = request(
+    let response = send(
         &client,
         "PUT",
         &path,
@@ -91,7 +91,7 @@ fn several_lines_of_entity_tags_are_one_list() {
     );
     assert_eq!(response.status, 412);
     assert_eq!(
-        request(
+        send(
             &client,
             "PUT",
             &path,
@@ -101,7 +101,7 @@ fn several_lines_of_entity_tags_are_one_list() {
         .status,
         200
     );
-    let star = request(
+    let star = send(
         &client,
         "GET",
         &path,
@@ -117,7 +117,7 @@ fn several_lines_of_entity_tags_are_one_list() {
 #[test]
 fn several_content_types_are_415() {
     let client = Client::new();
-    let response = request(
+    let response = send(
         &client,
         "POST",
         "/v1/groups",

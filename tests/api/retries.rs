@@ -1,7 +1,7 @@
-//! Writes whose response is lost, while other clients read and write: a repetition undoes nothing.
+//! Retries of writes whose response was lost. They must not undo what other clients did meanwhile.
 //!
-//! A proxy between the function and DynamoDB loses the response of the first write, and another client acts
-//! before the function makes its next attempt.
+//! A proxy between the function and DynamoDB drops the response to the first write, and another client acts before the
+//! function makes its next attempt.
 
 use std::{
     sync::{
@@ -15,31 +15,31 @@ use std::{
 use local::{DynamoDbProxy, Reply, dynamodb_proxy::Request};
 use serde_json::{Value, json};
 
-use crate::{
-    faults::{events, instance, invoke},
-    support::{Answer, Client, endpoint, stack, text},
+use crate::support::{
+    Client, Response, build_event, invoke, new_account, stack, start_instance, start_proxy,
+    store_sample, text,
 };
 
 /// What another client does after the first write.
 type Meanwhile = Box<dyn Fn() + Send + Sync>;
 
-/// A proxy that loses the response of the first write, and logs what the function sends.
+/// A proxy that drops the response to the first write, and logs the requests of the function.
 struct LostResponse {
     proxy: DynamoDbProxy,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl LostResponse {
-    /// `is_made` says whether DynamoDB carries out the first write. `reply` is what the function gets for it.
+    /// Starts the proxy. DynamoDB carries out the first write only if `is_made`, and the function receives `reply`.
     fn start(function: &str, is_made: bool, reply: Reply, meanwhile: Meanwhile) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (entries, is_lost) = (log.clone(), AtomicBool::new(false));
-        let proxy = endpoint(function, move |request| {
+        let (entries, is_repeated) = (log.clone(), AtomicBool::new(false));
+        let proxy = start_proxy(function, move |request| {
             if request.is_for_token() && request.operation == "GetItem" {
                 return Reply::Pass;
             }
-            let is_first = !is_lost.swap(true, Ordering::SeqCst);
-            let entry = entry(request, is_first, is_made);
+            let is_first = !is_repeated.swap(true, Ordering::SeqCst);
+            let entry = describe(request, is_first, is_made);
             entries.lock().expect("not poisoned").push(entry);
             if !is_first {
                 return Reply::Pass;
@@ -54,7 +54,7 @@ impl LostResponse {
         Self { proxy, log }
     }
 
-    /// The operations that the function has sent.
+    /// Returns the operations that the function has requested.
     fn operations(&self) -> Vec<String> {
         let log = self.log.lock().expect("not poisoned");
         println!("{}", log.join("\n"));
@@ -63,22 +63,22 @@ impl LostResponse {
     }
 }
 
-/// One line about a request.
-fn entry(request: &Request, is_first: bool, is_made: bool) -> String {
-    let fate = match (is_first, is_made) {
+/// Describes a request in one line.
+fn describe(request: &Request, is_first: bool, is_made: bool) -> String {
+    let outcome = match (is_first, is_made) {
         (false, _) => "passed on",
-        (true, true) => "carried out, the response is lost",
+        (true, true) => "carried out, but the response is lost",
         (true, false) => "lost",
     };
     let condition = request.input["ConditionExpression"]
         .as_str()
         .unwrap_or("no condition");
     let values = &request.input["ExpressionAttributeValues"];
-    format!("{} ({fate}): {condition} {values}", request.operation)
+    format!("{} ({outcome}): {condition} {values}", request.operation)
 }
 
-/// How a response can be lost.
-fn losses() -> [Reply; 5] {
+/// Returns replies that do not tell the function whether the write was carried out.
+fn lost_responses() -> [Reply; 5] {
     [
         Reply::Close,
         Reply::TruncatedResponse,
@@ -88,11 +88,9 @@ fn losses() -> [Reply; 5] {
     ]
 }
 
-/// The event for a function, with a body and headers.
-fn event(function: &str, client: &Client, headers: &[(&str, &str)], path: &str) -> Value {
-    let all = events(&client.token);
-    let (_, event, _) = all.iter().find(|(name, ..)| *name == function).expect("it");
-    let mut event = event.clone();
+/// Builds an event for a function, with these headers and the id of the group at `path`.
+fn build_event_for(function: &str, client: &Client, headers: &[(&str, &str)], path: &str) -> Value {
+    let mut event = build_event(function, &client.token);
     event["pathParameters"]["id"] = json!(path.rsplit('/').next());
     for (name, value) in headers {
         event["headers"][*name] = json!(value);
@@ -100,33 +98,40 @@ fn event(function: &str, client: &Client, headers: &[(&str, &str)], path: &str) 
     event
 }
 
-fn nothing() -> Meanwhile {
+fn do_nothing() -> Meanwhile {
     Box::new(|| {})
 }
 
-/// Sends an update of `{"name": "a"}` whose first write gets this fate.
+/// Sends an update with `{"name": "a"}` whose first response is lost, and returns the response and the operations.
 fn update(
     client: &Client,
     path: &str,
     headers: &[(&str, &str)],
     is_made: bool,
     meanwhile: Meanwhile,
-) -> (Answer, Vec<String>) {
+) -> (Response, Vec<String>) {
     let lost = LostResponse::start("update-group", is_made, Reply::Close, meanwhile);
-    let event = event("update-group", client, headers, path);
-    let (answer, _) = invoke(&mut instance("update-group", lost.proxy.url()), &event);
-    (answer, lost.operations())
+    let event = build_event_for("update-group", client, headers, path);
+    let (response, _) = invoke(
+        &mut start_instance("update-group", lost.proxy.url()),
+        &event,
+    );
+    (response, lost.operations())
 }
 
-/// A client, shared with the proxy, and a group of it.
-fn client_and_group() -> (Arc<Client>, String) {
+/// Creates a client, which is shared with the proxy, and a group.
+fn create_client_and_group() -> (Arc<Client>, String) {
     let client = Arc::new(Client::new());
     let path = client.create("before");
     (client, path)
 }
 
-/// What another client does: updates the group with these bodies, one after the other.
-fn updates(client: &Arc<Client>, path: &str, bodies: &'static [&'static str]) -> Meanwhile {
+/// Returns a function that updates the group with these bodies, one after the other.
+fn updates_by_another_client(
+    client: &Arc<Client>,
+    path: &str,
+    bodies: &'static [&'static str],
+) -> Meanwhile {
     let (client, path) = (client.clone(), path.to_owned());
     Box::new(move || {
         for body in bodies {
@@ -136,13 +141,13 @@ fn updates(client: &Arc<Client>, path: &str, bodies: &'static [&'static str]) ->
     })
 }
 
-fn assert_unknown(answer: &Answer) {
-    answer.assert_error(503, "outcome_unknown", None);
+fn assert_unknown(response: &Response) {
+    response.assert_error(503, "outcome_unknown", None);
 }
 
 #[test]
 fn a_create_whose_response_is_lost_does_not_undo_a_rename() {
-    for reply in losses() {
+    for reply in lost_responses() {
         let client = Arc::new(Client::new());
         let other = client.clone();
         let rename: Meanwhile = Box::new(move || {
@@ -155,9 +160,12 @@ fn a_create_whose_response_is_lost_does_not_undo_a_rename() {
                 .group(200);
         });
         let lost = LostResponse::start("create-group", true, reply.clone(), rename);
-        let event = event("create-group", &client, &[], "");
-        let (answer, _) = invoke(&mut instance("create-group", lost.proxy.url()), &event);
-        let created = answer.group(201);
+        let event = build_event_for("create-group", &client, &[], "");
+        let (response, _) = invoke(
+            &mut start_instance("create-group", lost.proxy.url()),
+            &event,
+        );
+        let created = response.group(201);
         assert_eq!(lost.operations(), ["PutItem", "GetItem"], "{reply:?}");
         let (groups, _) = client.get("/v1/groups").page();
         assert_eq!(groups.len(), 1, "{reply:?}");
@@ -169,7 +177,7 @@ fn a_create_whose_response_is_lost_does_not_undo_a_rename() {
 }
 
 #[test]
-fn a_create_whose_response_is_lost_does_not_bring_a_deleted_group_back() {
+fn a_create_whose_response_is_lost_does_not_recreate_a_deleted_group() {
     for (key, status) in [("", 503), ("a-key", 201)] {
         let client = Arc::new(Client::new());
         let other = client.clone();
@@ -178,13 +186,16 @@ fn a_create_whose_response_is_lost_does_not_bring_a_deleted_group_back() {
             assert_eq!(other.delete(&format!("/v1/groups/{}", ids[0])).status, 204);
         });
         let lost = LostResponse::start("create-group", true, Reply::Close, delete);
-        let mut event = event("create-group", &client, &[], "");
+        let mut event = build_event_for("create-group", &client, &[], "");
         if !key.is_empty() {
             event["headers"]["idempotency-key"] = json!(key);
         }
-        let (answer, _) = invoke(&mut instance("create-group", lost.proxy.url()), &event);
+        let (response, _) = invoke(
+            &mut start_instance("create-group", lost.proxy.url()),
+            &event,
+        );
         lost.operations();
-        assert_eq!(answer.status, status, "{key}: {answer:?}");
+        assert_eq!(response.status, status, "{key}: {response:?}");
         assert_eq!(client.get("/v1/groups").ids().0, [""; 0], "{key}");
     }
 }
@@ -192,26 +203,32 @@ fn a_create_whose_response_is_lost_does_not_bring_a_deleted_group_back() {
 #[test]
 fn a_create_whose_request_is_lost_is_not_repeated_without_a_key() {
     let client = Client::new();
-    let lost = LostResponse::start("create-group", false, Reply::Close, nothing());
-    let event = event("create-group", &client, &[], "");
-    let (answer, _) = invoke(&mut instance("create-group", lost.proxy.url()), &event);
-    assert_unknown(&answer);
+    let lost = LostResponse::start("create-group", false, Reply::Close, do_nothing());
+    let event = build_event_for("create-group", &client, &[], "");
+    let (response, _) = invoke(
+        &mut start_instance("create-group", lost.proxy.url()),
+        &event,
+    );
+    assert_unknown(&response);
     assert_eq!(lost.operations(), ["PutItem", "GetItem"]);
     assert_eq!(client.get("/v1/groups").ids().0, [""; 0]);
 }
 
 #[test]
 fn a_create_with_a_key_is_made_once_whatever_is_lost() {
-    for (is_made, reply) in losses()
+    for (is_made, reply) in lost_responses()
         .into_iter()
         .flat_map(|r| [(true, r.clone()), (false, r)])
     {
         let client = Client::new();
-        let lost = LostResponse::start("create-group", is_made, reply, nothing());
-        let event = event("create-group", &client, &[("idempotency-key", "a-key")], "");
-        let (answer, _) = invoke(&mut instance("create-group", lost.proxy.url()), &event);
-        let group = answer.group(201);
-        assert_eq!(answer.headers.get("idempotent-replayed"), None);
+        let lost = LostResponse::start("create-group", is_made, reply, do_nothing());
+        let event = build_event_for("create-group", &client, &[("idempotency-key", "a-key")], "");
+        let (response, _) = invoke(
+            &mut start_instance("create-group", lost.proxy.url()),
+            &event,
+        );
+        let group = response.group(201);
+        assert_eq!(response.headers.get("idempotent-replayed"), None);
         assert_eq!(lost.operations(), ["TransactWriteItems"; 2]);
         assert_eq!(client.get("/v1/groups").page().0, [group]);
     }
@@ -224,12 +241,12 @@ fn a_write_that_was_throttled_is_repeated() {
         ("update-group", 200),
         ("delete-group", 204),
     ] {
-        let (client, path) = client_and_group();
+        let (client, path) = create_client_and_group();
         let throttled = Reply::error(400, "ThrottlingException", "a secret");
-        let lost = LostResponse::start(function, false, throttled, nothing());
-        let event = event(function, &client, &[], &path);
-        let (answer, _) = invoke(&mut instance(function, lost.proxy.url()), &event);
-        assert_eq!(answer.status, status, "{answer:?}");
+        let lost = LostResponse::start(function, false, throttled, do_nothing());
+        let event = build_event_for(function, &client, &[], &path);
+        let (response, _) = invoke(&mut start_instance(function, lost.proxy.url()), &event);
+        assert_eq!(response.status, status, "{response:?}");
         let operations = lost.operations();
         assert_eq!(operations.len(), 2, "{operations:?}");
         assert_eq!(operations[0], operations[1]);
@@ -238,66 +255,72 @@ fn a_write_that_was_throttled_is_repeated() {
 
 #[test]
 fn an_update_that_was_made_is_not_made_again() {
-    for reply in losses() {
-        let (client, path) = client_and_group();
+    for reply in lost_responses() {
+        let (client, path) = create_client_and_group();
         let seen = Arc::new(Mutex::new(String::new()));
-        let (other, its_path, etag) = (client.clone(), path.clone(), seen.clone());
-        let look: Meanwhile = Box::new(move || {
-            *etag.lock().expect("not poisoned") = other.get(&its_path).headers["etag"].clone();
+        let (other, path_of_group, etag) = (client.clone(), path.clone(), seen.clone());
+        let read_etag: Meanwhile = Box::new(move || {
+            *etag.lock().expect("not poisoned") = other.get(&path_of_group).headers["etag"].clone();
         });
-        let lost = LostResponse::start("update-group", true, reply, look);
-        let event = event("update-group", &client, &[], &path);
-        let (answer, _) = invoke(&mut instance("update-group", lost.proxy.url()), &event);
-        assert_eq!(answer.group(200)["name"], "a");
+        let lost = LostResponse::start("update-group", true, reply, read_etag);
+        let event = build_event_for("update-group", &client, &[], &path);
+        let (response, _) = invoke(
+            &mut start_instance("update-group", lost.proxy.url()),
+            &event,
+        );
+        assert_eq!(response.group(200)["name"], "a");
         assert_eq!(lost.operations(), ["UpdateItem"; 2]);
-        assert_eq!(answer.headers["etag"], *seen.lock().expect("not poisoned"));
-        assert_eq!(client.get(&path).headers["etag"], answer.headers["etag"]);
+        assert_eq!(
+            response.headers["etag"],
+            *seen.lock().expect("not poisoned")
+        );
+        assert_eq!(client.get(&path).headers["etag"], response.headers["etag"]);
     }
 }
 
 #[test]
 fn an_update_that_was_made_does_not_undo_the_next_one() {
-    let (client, path) = client_and_group();
+    let (client, path) = create_client_and_group();
     let seen = Arc::new(Mutex::new(String::new()));
-    let (other, its_path, etag) = (client.clone(), path.clone(), seen.clone());
-    let next = updates(&client, &path, &[r#"{"name": "b"}"#]);
+    let (other, path_of_group, etag) = (client.clone(), path.clone(), seen.clone());
+    let next = updates_by_another_client(&client, &path, &[r#"{"name": "b"}"#]);
     let meanwhile: Meanwhile = Box::new(move || {
-        let found = other.get(&its_path);
+        let found = other.get(&path_of_group);
         assert_eq!(found.group(200)["name"], "a");
         *etag.lock().expect("not poisoned") = found.headers["etag"].clone();
         next();
     });
-    let (answer, _) = update(&client, &path, &[], true, meanwhile);
-    assert_eq!(answer.group(200)["name"], "b");
+    let (response, _) = update(&client, &path, &[], true, meanwhile);
+    assert_eq!(response.group(200)["name"], "b");
     let now = client.get(&path);
     assert_eq!(
         now.group(200)["name"],
         "b",
         "the acknowledged update of the other client"
     );
-    assert_eq!(now.headers["etag"], answer.headers["etag"]);
+    assert_eq!(now.headers["etag"], response.headers["etag"]);
     let first = seen.lock().expect("not poisoned").clone();
     let headers = [("if-none-match", first.as_str())];
     client.send("GET", &path, &headers, "").group(200);
 }
 
-/// ARCHITECTURE.md states this limit: an update without If-Match recognises itself behind one later update.
+/// An update without `If-Match` recognises itself after one later update, but not after two (see ARCHITECTURE.md).
 #[test]
-fn no_etag_has_two_contents_even_behind_two_later_updates() {
-    let (client, path) = client_and_group();
+fn no_etag_has_two_contents_even_after_two_later_updates() {
+    let (client, path) = create_client_and_group();
     let contents = Arc::new(Mutex::new(Vec::new()));
-    let (other, its_path, found) = (client.clone(), path.clone(), contents.clone());
+    let (other, path_of_group, found) = (client.clone(), path.clone(), contents.clone());
     let meanwhile: Meanwhile = Box::new(move || {
         let mut found = found.lock().expect("not poisoned");
-        found.push(other.get(&its_path));
+        found.push(other.get(&path_of_group));
         for member in ["description", "name"] {
-            found.push(other.put(&its_path, &json!({ member: "b" })));
+            found.push(other.put(&path_of_group, &json!({ member: "b" })));
         }
     });
-    let (answer, _) = update(&client, &path, &[], true, meanwhile);
-    answer.group(200);
+    let (response, _) = update(&client, &path, &[], true, meanwhile);
+    response.group(200);
     let mut contents = std::mem::take(&mut *contents.lock().expect("not poisoned"));
-    contents.extend([answer, client.get(&path)]);
+    contents.extend([response, client.get(&path)]);
     for one in &contents {
         for other in &contents {
             if one.headers["etag"] == other.headers["etag"] {
@@ -309,10 +332,11 @@ fn no_etag_has_two_contents_even_behind_two_later_updates() {
 
 #[test]
 fn an_update_whose_request_is_lost_is_made_after_the_other_clients_one() {
-    let (client, path) = client_and_group();
-    let meanwhile = updates(&client, &path, &[r#"{"name": "b", "description": "b"}"#]);
-    let (answer, operations) = update(&client, &path, &[], false, meanwhile);
-    let group = answer.group(200);
+    let (client, path) = create_client_and_group();
+    let meanwhile =
+        updates_by_another_client(&client, &path, &[r#"{"name": "b", "description": "b"}"#]);
+    let (response, operations) = update(&client, &path, &[], false, meanwhile);
+    let group = response.group(200);
     assert_eq!(
         (&group["name"], &group["description"]),
         (&json!("a"), &json!("b"))
@@ -322,8 +346,8 @@ fn an_update_whose_request_is_lost_is_made_after_the_other_clients_one() {
 }
 
 #[test]
-fn an_update_with_if_match_says_what_became_of_it() {
-    /// Whether the first write is made, the updates of another client, and the status and code.
+fn an_update_with_if_match_reports_whether_it_was_made_if_it_can_know() {
+    /// Whether the first write is made, the updates of another client, the status code and the error code.
     type Case = (bool, &'static [&'static str], u16, &'static str);
     let cases: [Case; 6] = [
         (true, &[], 200, ""),
@@ -336,7 +360,7 @@ fn an_update_with_if_match_says_what_became_of_it() {
         ),
         (false, &[], 200, ""),
         (false, &[r#"{"name": "b"}"#], 412, "precondition_failed"),
-        // Behind two updates, the function cannot know whether its own is before them.
+        // After two updates, the function cannot know whether its own was made before them.
         (
             false,
             &[r#"{"name": "b"}"#, r#"{"name": "c"}"#],
@@ -345,14 +369,14 @@ fn an_update_with_if_match_says_what_became_of_it() {
         ),
     ];
     for (is_made, bodies, status, code) in cases {
-        let (client, path) = client_and_group();
+        let (client, path) = create_client_and_group();
         let etag = client.get(&path).headers["etag"].clone();
-        let meanwhile = updates(&client, &path, bodies);
-        let (answer, _) = update(&client, &path, &[("if-match", &etag)], is_made, meanwhile);
+        let meanwhile = updates_by_another_client(&client, &path, bodies);
+        let (response, _) = update(&client, &path, &[("if-match", &etag)], is_made, meanwhile);
         let name = &client.get(&path).group(200)["name"];
         match status {
-            200 => assert_eq!(&answer.group(200)["name"], name),
-            _ => answer.assert_error(status, code, None),
+            200 => assert_eq!(&response.group(200)["name"], name),
+            _ => response.assert_error(status, code, None),
         }
         let last = bodies.last().map_or(json!("a"), |body| {
             serde_json::from_str::<Value>(body).expect("JSON")["name"].clone()
@@ -362,31 +386,34 @@ fn an_update_with_if_match_says_what_became_of_it() {
 }
 
 #[test]
-fn an_update_does_not_bring_a_deleted_group_back() {
+fn an_update_does_not_recreate_a_deleted_group() {
     for is_made in [true, false] {
-        let (client, path) = client_and_group();
-        let (other, its_path) = (client.clone(), path.clone());
+        let (client, path) = create_client_and_group();
+        let (other, path_of_group) = (client.clone(), path.clone());
         let delete: Meanwhile = Box::new(move || {
-            assert_eq!(other.delete(&its_path).status, 204);
+            assert_eq!(other.delete(&path_of_group).status, 204);
         });
-        let (answer, _) = update(&client, &path, &[], is_made, delete);
-        assert_unknown(&answer);
+        let (response, _) = update(&client, &path, &[], is_made, delete);
+        assert_unknown(&response);
         client.get(&path).assert_error(404, "group_not_found", None);
     }
 }
 
 #[test]
 fn a_deletion_that_was_made_is_204() {
-    for reply in losses() {
+    for reply in lost_responses() {
         for with_if_match in [false, true] {
-            let (client, path) = client_and_group();
+            let (client, path) = create_client_and_group();
             let etag = client.get(&path).headers["etag"].clone();
             let headers = [("if-match", etag.as_str())];
             let headers = if with_if_match { &headers[..] } else { &[] };
-            let lost = LostResponse::start("delete-group", true, reply.clone(), nothing());
-            let event = event("delete-group", &client, headers, &path);
-            let (answer, _) = invoke(&mut instance("delete-group", lost.proxy.url()), &event);
-            assert_eq!(answer.status, 204, "{reply:?}: {answer:?}");
+            let lost = LostResponse::start("delete-group", true, reply.clone(), do_nothing());
+            let event = build_event_for("delete-group", &client, headers, &path);
+            let (response, _) = invoke(
+                &mut start_instance("delete-group", lost.proxy.url()),
+                &event,
+            );
+            assert_eq!(response.status, 204, "{reply:?}: {response:?}");
             assert_eq!(lost.operations(), ["DeleteItem"; 2]);
             client.get(&path).assert_error(404, "group_not_found", None);
         }
@@ -395,19 +422,22 @@ fn a_deletion_that_was_made_is_204() {
 
 #[test]
 fn a_deletion_with_if_match_does_not_delete_a_later_version() {
-    let (client, path) = client_and_group();
+    let (client, path) = create_client_and_group();
     let etag = client.get(&path).headers["etag"].clone();
-    let meanwhile = updates(&client, &path, &[r#"{"name": "b"}"#]);
+    let meanwhile = updates_by_another_client(&client, &path, &[r#"{"name": "b"}"#]);
     let lost = LostResponse::start("delete-group", false, Reply::Close, meanwhile);
-    let event = event("delete-group", &client, &[("if-match", &etag)], &path);
-    let (answer, _) = invoke(&mut instance("delete-group", lost.proxy.url()), &event);
-    answer.assert_error(412, "precondition_failed", None);
+    let event = build_event_for("delete-group", &client, &[("if-match", &etag)], &path);
+    let (response, _) = invoke(
+        &mut start_instance("delete-group", lost.proxy.url()),
+        &event,
+    );
+    response.assert_error(412, "precondition_failed", None);
     assert_eq!(client.get(&path).group(200)["name"], "b");
 }
 
 #[test]
-fn a_token_that_is_issued_again_is_not_in_force_if_it_was_revoked() {
-    let account_id = crate::support::new_account();
+fn retrying_to_issue_a_token_does_not_undo_its_revocation() {
+    let account_id = new_account();
     let payload = json!({ "account_id": account_id, "name": "a" });
     let revoke = payload.clone();
     let meanwhile: Meanwhile = Box::new(move || {
@@ -415,8 +445,8 @@ fn a_token_that_is_issued_again_is_not_in_force_if_it_was_revoked() {
         assert_eq!(revoked, Ok(json!({ "revoked": 1 })));
     });
     let lost = LostResponse::start("issue-token", true, Reply::Close, meanwhile);
-    let issued = instance("issue-token", lost.proxy.url()).invoke(&payload);
-    let token = text(&issued.expect("a token")["token"]);
+    let issued = start_instance("issue-token", lost.proxy.url()).invoke(&payload);
+    let token = text(&issued.expect("a token is issued")["token"]);
     assert_eq!(lost.operations(), ["PutItem"; 2]);
     let client = Client::with_token(&account_id, &token, stack().url());
     client
@@ -425,8 +455,8 @@ fn a_token_that_is_issued_again_is_not_in_force_if_it_was_revoked() {
 }
 
 #[test]
-fn a_revocation_whose_response_is_lost_counts() {
-    for reply in losses() {
+fn a_revocation_whose_response_is_lost_is_counted() {
+    for reply in lost_responses() {
         for of_account in [false, true] {
             let client = Client::new();
             let payload = if of_account {
@@ -434,18 +464,18 @@ fn a_revocation_whose_response_is_lost_counts() {
             } else {
                 json!({ "token": client.token })
             };
-            // The first request of the revocation of an account is a query, which changes nothing.
+            // To revoke the tokens of an account, the function first sends a query, which changes nothing.
             let is_lost = AtomicBool::new(false);
             let reply = reply.clone();
-            let proxy = endpoint("revoke-token", move |request| {
+            let proxy = start_proxy("revoke-token", move |request| {
                 if request.operation == "UpdateItem" && !is_lost.swap(true, Ordering::SeqCst) {
                     let made = stack().dynamodb().call(&request.operation, &request.input);
-                    made.expect("it is carried out");
+                    made.expect("the write is carried out");
                     return reply.clone();
                 }
                 Reply::Pass
             });
-            let mut instance = instance("revoke-token", proxy.url());
+            let mut instance = start_instance("revoke-token", proxy.url());
             assert_eq!(
                 instance.invoke(&payload),
                 Ok(json!({ "revoked": 1 })),
@@ -461,10 +491,10 @@ fn a_revocation_whose_response_is_lost_counts() {
 }
 
 #[test]
-fn a_revocation_that_is_not_confirmed_is_an_error_that_says_so() {
+fn an_unconfirmed_revocation_is_an_error_that_recommends_to_repeat_it() {
     let client = Client::new();
-    let proxy = endpoint("revoke-token", |_| Reply::Close);
-    let mut instance = instance("revoke-token", proxy.url());
+    let proxy = start_proxy("revoke-token", |_| Reply::Close);
+    let mut instance = start_instance("revoke-token", proxy.url());
     let payload = json!({ "token": client.token });
     let error = instance.invoke_within(&payload, Duration::from_secs(5));
     let error = error.expect_err("a function error");
@@ -479,7 +509,7 @@ fn a_revocation_that_is_not_confirmed_is_an_error_that_says_so() {
 fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
     let client = Client::new();
     let attempts = AtomicUsize::new(0);
-    let proxy = endpoint("create-group", move |request| {
+    let proxy = start_proxy("create-group", move |request| {
         if request.operation != "PutItem" {
             return Reply::Pass;
         }
@@ -487,39 +517,39 @@ fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
             return Reply::error(400, "ThrottlingException", "a secret");
         }
         let made = stack().dynamodb().call("PutItem", &request.input);
-        made.expect("it is carried out");
+        made.expect("the write is carried out");
         Reply::Close
     });
-    let event = event("create-group", &client, &[], "");
-    let (answer, _) = invoke(&mut instance("create-group", proxy.url()), &event);
-    let group = answer.group(201);
+    let event = build_event_for("create-group", &client, &[], "");
+    let (response, _) = invoke(&mut start_instance("create-group", proxy.url()), &event);
+    let group = response.group(201);
     assert_eq!(proxy.intercepted(), 3);
     assert_eq!(client.get("/v1/groups").page().0, [group]);
 }
 
 #[test]
-fn an_update_of_an_item_without_the_version_before_is_recognised_too() {
+fn an_update_of_an_item_without_a_previous_version_is_recognised_too() {
     let client = Client::new();
-    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample");
+    store_sample(&client);
     let path = format!("/v1/groups/{}", local::sample::GROUP_ID);
     let client = Arc::new(client);
-    let meanwhile = updates(&client, &path, &[r#"{"name": "b"}"#]);
-    let (answer, _) = update(&client, &path, &[], true, meanwhile);
-    assert_eq!(answer.group(200)["name"], "b");
-    // And an item that was never updated is not taken for one of them.
-    let (client, path) = client_and_group();
+    let meanwhile = updates_by_another_client(&client, &path, &[r#"{"name": "b"}"#]);
+    let (response, _) = update(&client, &path, &[], true, meanwhile);
+    assert_eq!(response.group(200)["name"], "b");
+    // A group that was never updated is not mistaken for one that this request has updated.
+    let (client, path) = create_client_and_group();
     let headers = [("if-match", "\"0123456789ABCDEF\"")];
-    let (answer, _) = update(&client, &path, &headers, false, nothing());
-    answer.assert_error(412, "precondition_failed", None);
+    let (response, _) = update(&client, &path, &headers, false, do_nothing());
+    response.assert_error(412, "precondition_failed", None);
 }
 
 #[test]
 fn an_attempt_that_is_carried_out_late_gives_no_etag_two_contents() {
-    let (client, path) = client_and_group();
-    let (is_lost, late) = (AtomicBool::new(false), Arc::new(Mutex::new(None)));
-    let slot = late.clone();
-    let proxy = endpoint("update-group", move |request| {
-        if request.operation != "UpdateItem" || is_lost.swap(true, Ordering::SeqCst) {
+    let (client, path) = create_client_and_group();
+    let (is_repeated, late_write) = (AtomicBool::new(false), Arc::new(Mutex::new(None)));
+    let slot = late_write.clone();
+    let proxy = start_proxy("update-group", move |request| {
+        if request.operation != "UpdateItem" || is_repeated.swap(true, Ordering::SeqCst) {
             return Reply::Pass;
         }
         let input = request.input.clone();
@@ -530,18 +560,18 @@ fn an_attempt_that_is_carried_out_late_gives_no_etag_two_contents() {
         *slot.lock().expect("not poisoned") = Some(write);
         Reply::NoResponse
     });
-    let event = event("update-group", &client, &[], &path);
-    let (first, _) = invoke(&mut instance("update-group", proxy.url()), &event);
+    let event = build_event_for("update-group", &client, &[], &path);
+    let (first, _) = invoke(&mut start_instance("update-group", proxy.url()), &event);
     let second = client.put(&path, &json!({ "description": "b" }));
-    let write = late.lock().expect("not poisoned").take().expect("a write");
-    // ARCHITECTURE.md states that this is possible without If-Match.
-    write
-        .join()
-        .expect("the thread")
-        .expect("it is carried out");
+    let write = late_write.lock().expect("not poisoned").take();
+    // Without `If-Match`, this is possible (see ARCHITECTURE.md).
+    let written = write.expect("a write was sent").join();
+    written
+        .expect("the thread ends")
+        .expect("the write is carried out");
     let third = client.get(&path);
     let mut etags: Vec<_> = [&first, &second, &third]
-        .map(|answer| (answer.headers["etag"].clone(), answer.body.clone()))
+        .map(|response| (response.headers["etag"].clone(), response.body.clone()))
         .into();
     etags.sort();
     etags.dedup();
@@ -555,7 +585,7 @@ fn an_attempt_that_is_carried_out_late_gives_no_etag_two_contents() {
 fn conflicts_do_not_count_as_failures() {
     let client = Client::new();
     let attempts = AtomicUsize::new(0);
-    let proxy = endpoint("create-group", move |request| {
+    let proxy = start_proxy("create-group", move |request| {
         if request.is_for_token() {
             return Reply::Pass;
         }
@@ -565,8 +595,8 @@ fn conflicts_do_not_count_as_failures() {
             _ => Reply::Pass,
         }
     });
-    let event = event("create-group", &client, &[("idempotency-key", "a-key")], "");
-    let (answer, _) = invoke(&mut instance("create-group", proxy.url()), &event);
-    answer.group(201);
+    let event = build_event_for("create-group", &client, &[("idempotency-key", "a-key")], "");
+    let (response, _) = invoke(&mut start_instance("create-group", proxy.url()), &event);
+    response.group(201);
     assert_eq!(proxy.intercepted(), 5);
 }

@@ -11,9 +11,8 @@ use local::Reply;
 use serde_json::{Value, json};
 
 use crate::{
-    faults::instance,
-    issue_token::assert_refused,
-    support::{Client, endpoint, new_account, now, stack, text},
+    issue_token::assert_rejected,
+    support::{Client, new_account, now, stack, start_instance, start_proxy, text, wait_for},
 };
 
 fn revoke(payload: Value) -> Result<Value, Value> {
@@ -27,7 +26,7 @@ fn issue(account_id: &str, name: &str) -> Client {
     );
     Client::with_token(
         account_id,
-        &text(&issued.expect("a token")["token"]),
+        &text(&issued.expect("a token is issued")["token"]),
         stack().url(),
     )
 }
@@ -37,7 +36,7 @@ fn revoked(count: usize) -> Result<Value, Value> {
 }
 
 #[test]
-fn one_token_is_revoked_and_again_is_no_error() {
+fn one_token_is_revoked_and_revoking_it_again_is_not_an_error() {
     let account_id = new_account();
     let (lost, kept) = (issue(&account_id, "lost"), issue(&account_id, "kept"));
     assert_eq!(revoke(json!({ "token": lost.token })), revoked(1));
@@ -48,7 +47,7 @@ fn one_token_is_revoked_and_again_is_no_error() {
 }
 
 #[test]
-fn a_token_that_nobody_issued_ends_nothing() {
+fn revoking_a_token_that_was_never_issued_changes_nothing() {
     let unknown = "groups_00000000000000000000000000000000000000000004AceYX";
     assert_eq!(revoke(json!({ "token": unknown })), revoked(0));
     Client::with_token("", unknown, stack().url())
@@ -57,7 +56,7 @@ fn a_token_that_nobody_issued_ends_nothing() {
 }
 
 #[test]
-fn all_tokens_of_an_account_are_revoked_or_those_of_a_name() {
+fn all_tokens_of_an_account_are_revoked_or_only_those_with_a_name() {
     let (account_id, other) = (new_account(), issue(&new_account(), "laptop"));
     let [first, second, third] = ["laptop", "laptop", "phone"].map(|name| issue(&account_id, name));
     assert_eq!(
@@ -77,7 +76,7 @@ fn all_tokens_of_an_account_are_revoked_or_those_of_a_name() {
     assert_eq!(
         revoke(json!({ "account_id": account_id })),
         revoked(1),
-        "only what was in force counts"
+        "only active tokens count"
     );
     third
         .get("/v1/groups")
@@ -87,7 +86,7 @@ fn all_tokens_of_an_account_are_revoked_or_those_of_a_name() {
 }
 
 #[test]
-fn an_accounts_many_tokens_are_all_revoked() {
+fn sixty_tokens_of_an_account_are_all_revoked() {
     let account_id = new_account();
     for _ in 0..60 {
         issue(&account_id, "script");
@@ -96,22 +95,23 @@ fn an_accounts_many_tokens_are_all_revoked() {
 }
 
 #[test]
-fn an_expired_token_is_none_in_force() {
-    // Brought up first, which may take its time.
-    let stack = stack();
+fn an_expired_token_is_not_counted() {
+    // The stack starts before the time counts.
+    stack();
     let account_id = new_account();
     let payload = json!({ "account_id": account_id, "name": "short", "expires_at": now() + 5 });
-    stack.invoke("issue-token", &payload).expect("a token");
-    crate::support::wait_for(
-        "the token's end",
-        std::time::Duration::from_secs(15),
-        || (now() > payload["expires_at"].as_i64().expect("an integer")).then_some(()),
-    );
+    stack()
+        .invoke("issue-token", &payload)
+        .expect("a token is issued");
+    let expires_at = payload["expires_at"].as_i64();
+    wait_for("the token's expiry", Duration::from_secs(15), || {
+        (Some(now()) > expires_at).then_some(())
+    });
     assert_eq!(revoke(json!({ "account_id": account_id })), revoked(0));
 }
 
 #[test]
-fn a_payload_that_is_not_one_is_refused_and_changes_nothing() {
+fn an_invalid_payload_is_rejected_and_changes_nothing() {
     let client = issue(&new_account(), "laptop");
     let (account_id, token) = (&client.account_id, &client.token);
     for (payload, code, mentioned) in [
@@ -146,7 +146,7 @@ fn a_payload_that_is_not_one_is_refused_and_changes_nothing() {
             "name",
         ),
     ] {
-        assert_refused(revoke(payload), code, mentioned);
+        assert_rejected(revoke(payload), code, mentioned);
     }
     client.get("/v1/groups").page();
 }
@@ -155,7 +155,7 @@ fn a_payload_that_is_not_one_is_refused_and_changes_nothing() {
 fn a_token_that_the_index_does_not_show_yet_is_revoked_too() {
     let client = issue(&new_account(), "new");
     let queries = AtomicUsize::new(0);
-    let proxy = endpoint("revoke-token", move |request| {
+    let proxy = start_proxy("revoke-token", move |request| {
         if request.operation == "Query" && queries.fetch_add(1, Ordering::SeqCst) == 0 {
             let nothing = json!({ "Count": 0, "Items": [], "ScannedCount": 0 });
             return Reply::Respond(200, nothing.to_string());
@@ -163,7 +163,7 @@ fn a_token_that_the_index_does_not_show_yet_is_revoked_too() {
         Reply::Pass
     });
     let payload = json!({ "account_id": client.account_id });
-    let result = instance("revoke-token", proxy.url()).invoke(&payload);
+    let result = start_instance("revoke-token", proxy.url()).invoke(&payload);
     assert_eq!(result, revoked(1));
     client
         .get("/v1/groups")
@@ -174,13 +174,13 @@ fn a_token_that_the_index_does_not_show_yet_is_revoked_too() {
 fn a_token_that_the_index_still_shows_is_counted_once() {
     let client = issue(&new_account(), "new");
     let first = Mutex::new(None);
-    let proxy = endpoint("revoke-token", move |request| {
+    let proxy = start_proxy("revoke-token", move |request| {
         if request.operation != "Query" {
             return Reply::Pass;
         }
         let mut first = first.lock().expect("not poisoned");
         match first.take() {
-            // What the index showed before.
+            // What the index showed before the revocation.
             Some(output) => Reply::Respond(200, output),
             None => {
                 let output = stack().dynamodb().call("Query", &request.input);
@@ -190,18 +190,18 @@ fn a_token_that_the_index_still_shows_is_counted_once() {
         }
     });
     let payload = json!({ "account_id": client.account_id });
-    let result = instance("revoke-token", proxy.url()).invoke(&payload);
+    let result = start_instance("revoke-token", proxy.url()).invoke(&payload);
     assert_eq!(result, revoked(1));
     assert_eq!(proxy.intercepted(), 1);
 }
 
 #[test]
-fn a_token_that_is_revoked_or_expired_is_written_to_once() {
+fn a_revoked_or_expired_token_is_written_only_once() {
     let account_id = new_account();
     for _ in 0..10 {
         issue(&account_id, "script");
     }
-    // Tokens that an earlier version revoked, and one that DynamoDB has not deleted yet.
+    // Two tokens that an earlier version revoked, and an expired one that DynamoDB has not deleted yet.
     for (attribute, hash) in [
         ("revoked_at", "1"),
         ("revoked_at", "2"),
@@ -215,17 +215,17 @@ fn a_token_that_is_revoked_or_expired_is_written_to_once() {
         stack()
             .dynamodb()
             .call("PutItem", &put)
-            .expect("it is stored");
+            .expect("the token is stored");
     }
     let writes = Arc::new(AtomicUsize::new(0));
     let count = writes.clone();
-    let proxy = endpoint("revoke-token", move |request| {
+    let proxy = start_proxy("revoke-token", move |request| {
         if request.operation == "UpdateItem" {
             count.fetch_add(1, Ordering::SeqCst);
         }
         Reply::Pass
     });
-    let mut instance = instance("revoke-token", proxy.url());
+    let mut instance = start_instance("revoke-token", proxy.url());
     let payload = json!({ "account_id": account_id });
     assert_eq!(
         instance.invoke(&payload),
@@ -238,21 +238,21 @@ fn a_token_that_is_revoked_or_expired_is_written_to_once() {
 }
 
 #[test]
-fn revoking_more_tokens_than_fit_one_invocation_is_finished_by_the_next() {
+fn revoking_more_tokens_than_one_invocation_can_is_finished_by_the_next() {
     let account_id = new_account();
     let clients: Vec<_> = (0..100).map(|_| issue(&account_id, "script")).collect();
-    let proxy = endpoint("revoke-token", |request| {
+    let proxy = start_proxy("revoke-token", |request| {
         if request.operation == "UpdateItem" {
             thread::sleep(Duration::from_millis(200));
         }
         Reply::Pass
     });
-    let mut instance = instance("revoke-token", proxy.url());
+    let mut instance = start_instance("revoke-token", proxy.url());
     let payload = json!({ "account_id": account_id });
     let cut_short = instance.invoke_within(&payload, Duration::from_secs(3));
-    assert_refused(cut_short, "outcome_unknown", "Invoke the function again");
+    assert_rejected(cut_short, "outcome_unknown", "Invoke the function again");
     let result = instance.invoke_within(&payload, Duration::from_secs(60));
-    let rest = result.expect("it succeeds")["revoked"].as_u64();
+    let rest = result.expect("the function succeeds")["revoked"].as_u64();
     assert!(rest.is_some_and(|rest| 0 < rest && rest < 100), "{rest:?}");
     for client in [&clients[0], &clients[99]] {
         client
@@ -280,7 +280,7 @@ fn a_token_without_a_name_is_revoked_too() {
     stack()
         .dynamodb()
         .call("UpdateItem", &update)
-        .expect("it is changed");
+        .expect("the token is changed");
     assert_eq!(revoke(json!({ "token": client.token })), revoked(1));
     client
         .get("/v1/groups")
@@ -289,17 +289,17 @@ fn a_token_without_a_name_is_revoked_too() {
 }
 
 #[test]
-fn revoking_ends_although_tokens_are_issued_all_the_time() {
+fn revoking_ends_even_if_tokens_are_issued_meanwhile() {
     let account_id = new_account();
     let name = account_id.clone();
-    let proxy = endpoint("revoke-token", move |request| {
+    let proxy = start_proxy("revoke-token", move |request| {
         if request.operation == "Query" {
             issue(&name, "new");
         }
         Reply::Pass
     });
     let payload = json!({ "account_id": account_id });
-    let mut instance = instance("revoke-token", proxy.url());
+    let mut instance = start_instance("revoke-token", proxy.url());
     let result = instance.invoke_within(&payload, Duration::from_secs(60));
     assert_eq!(result, revoked(10));
 }

@@ -1,4 +1,4 @@
-//! template.yaml against what is here: what the template names exists, and what exists it names.
+//! template.yaml: its functions, routes and documents must match the repository, and its settings each other.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -6,50 +6,51 @@ use local::{Template, tools};
 use serde_json::{Value, json};
 use shared::dynamodb::OPERATION_TIMEOUT;
 
-use crate::support::{ENDPOINTS, FUNCTIONS, text};
+use crate::support::{ENDPOINTS, Endpoint, functions, text};
 
-fn template() -> Template {
-    Template::read(&tools::workspace().join("template.yaml"), &[])
-        .expect("the template can be read")
+fn read_template() -> Template {
+    Template::read(&tools::workspace().join("template.yaml"), &[]).expect("the template is valid")
 }
 
 #[test]
-fn each_function_of_the_template_is_a_binary_and_the_other_way_round() {
-    let mut binaries: Vec<_> = template()
+fn the_functions_of_the_template_are_those_of_the_tests() {
+    let found: BTreeSet<_> = read_template()
         .functions()
-        .expect("policies that are understood")
+        .expect("the functions are valid")
         .into_iter()
         .map(|function| function.binary)
         .collect();
-    let mut expected = FUNCTIONS.to_vec();
-    binaries.sort();
-    expected.sort();
-    assert_eq!(binaries, expected);
+    let expected: BTreeSet<_> = functions().into_iter().map(str::to_owned).collect();
+    assert_eq!(found, expected, "see tests/api/support.rs");
+}
+
+/// Returns the key of an endpoint's route, as the template and API Gateway write it.
+fn route_key(endpoint: Endpoint) -> String {
+    format!("{} {}", endpoint.method, endpoint.path)
 }
 
 #[test]
 fn each_endpoint_has_one_route_and_operators_functions_have_none() {
-    let routes = template()
+    let routes = read_template()
         .functions()
-        .expect("policies that are understood")
+        .expect("the functions are valid")
         .into_iter()
         .flat_map(|function| function.routes);
     let (default, routes): (Vec<_>, Vec<_>) = routes.partition(local::template::Route::is_default);
     assert_eq!(default.len(), 1);
-    let mut routes: Vec<_> = routes
+    let mut found: Vec<_> = routes
         .into_iter()
-        .map(|route| (route.method, route.path))
+        .map(|route| format!("{} {}", route.method, route.path))
         .collect();
-    let path = |path: &str| path.replace("L7cGNIBKZiNJ6wqF", "{id}");
-    let mut expected = ENDPOINTS.map(|(method, example)| (method.to_owned(), path(example)));
-    routes.sort();
+    let mut expected = ENDPOINTS.map(route_key);
+    found.sort();
     expected.sort();
-    assert_eq!(routes, expected);
+    assert_eq!(found, expected, "see tests/api/support.rs");
 }
 
 #[test]
-fn a_functions_name_in_the_template_is_its_binarys() {
-    let template = template();
+fn the_logical_id_of_a_function_is_the_name_of_its_binary() {
+    let template = read_template();
     let resources = template.json()["Resources"].as_object().expect("resources");
     let functions = resources
         .iter()
@@ -57,7 +58,7 @@ fn a_functions_name_in_the_template_is_its_binarys() {
     for (id, function) in functions {
         let binary = function["Metadata"]["BuildProperties"]["Binary"]
             .as_str()
-            .expect("a binary");
+            .expect("`Binary` is a string");
         let capitalized = binary
             .split('-')
             .map(|word| word[..1].to_uppercase() + &word[1..]);
@@ -66,8 +67,8 @@ fn a_functions_name_in_the_template_is_its_binarys() {
 }
 
 #[test]
-fn tables_are_on_demand_recoverable_protected_encrypted_and_outlive_the_stack() {
-    let template = template();
+fn tables_are_on_demand_recoverable_protected_encrypted_and_retained() {
+    let template = read_template();
     let resources = template.json()["Resources"].as_object().expect("resources");
     let tables: Vec<_> = resources
         .values()
@@ -90,7 +91,7 @@ fn tables_are_on_demand_recoverable_protected_encrypted_and_outlive_the_stack() 
 
 #[test]
 fn no_permission_has_a_wildcard() {
-    let template = template();
+    let template = read_template();
     let resources = template.json()["Resources"].as_object().expect("resources");
     let mut actions = 0;
     for (id, function) in resources
@@ -103,10 +104,10 @@ fn no_permission_has_a_wildcard() {
             actions += policy["Statement"].as_array().expect("statements").len();
         }
     }
-    assert!(actions > 5, "they were found");
+    assert!(actions > 5, "the policies are found");
 }
 
-/// The resources of a type, by their logical ids.
+/// Returns the properties of all resources of a type, by their logical ids.
 fn resources<'a>(
     template: &'a Template,
     kind: &'a str,
@@ -116,22 +117,27 @@ fn resources<'a>(
     of_kind.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
 }
 
-/// The one resource of a type.
-fn resource<'a>(template: &'a Template, kind: &'a str) -> &'a Value {
+/// Returns the properties of the only resource of a type.
+fn only_resource<'a>(template: &'a Template, kind: &'a str) -> &'a Value {
     let mut found = resources(template, kind);
     let (_, resource) = found.next().expect(kind);
-    assert_eq!(found.next(), None, "one {kind}");
+    assert_eq!(found.next(), None, "there is one {kind}");
     resource
 }
 
 fn texts(list: &Value) -> BTreeSet<String> {
-    list.as_array().expect("a list").iter().map(text).collect()
+    list.as_array()
+        .expect("an array")
+        .iter()
+        .map(text)
+        .collect()
 }
 
 #[test]
-fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
-    let template = template();
-    let runbook = fs::read_to_string(tools::workspace().join("docs/operations.md")).expect("it");
+fn every_alarm_notifies_and_rolls_back_a_deployment_and_is_in_the_runbook() {
+    let template = read_template();
+    let runbook = fs::read_to_string(tools::workspace().join("docs/operations.md"));
+    let runbook = runbook.expect("the runbook is read");
     let preference = &template.json()["Globals"]["Function"]["DeploymentPreference"];
     let alarms = preference["Alarms"].as_array().expect("alarms");
     let rolling_back: BTreeSet<_> = alarms.iter().map(|name| text(&name["Fn::Sub"])).collect();
@@ -156,8 +162,8 @@ fn every_alarm_notifies_rolls_a_deployment_back_and_is_in_the_runbook() {
 
 #[test]
 fn the_dashboard_is_json_and_shows_every_alarm_and_every_table() {
-    let template = template();
-    let dashboard = resource(&template, "AWS::CloudWatch::Dashboard");
+    let template = read_template();
+    let dashboard = only_resource(&template, "AWS::CloudWatch::Dashboard");
     let body = text(&dashboard["DashboardBody"]["Fn::Sub"]);
     let widgets: Value = serde_json::from_str(&body).expect("JSON");
     assert!(widgets["widgets"].as_array().expect("widgets").len() > 10);
@@ -172,20 +178,24 @@ fn the_dashboard_is_json_and_shows_every_alarm_and_every_table() {
 }
 
 #[test]
-fn timeouts_nest() {
-    let template = template();
+fn each_time_out_is_longer_than_those_inside_it() {
+    let template = read_template();
     let timeout = template.json()["Globals"]["Function"]["Timeout"].as_u64();
-    let timeout = Duration::from_secs(timeout.expect("a time-out"));
-    // The token's look-up and the request's own.
+    let timeout = Duration::from_secs(timeout.expect("`Timeout` is a number"));
+    // A function looks the token up and then sends one request.
     assert!(OPERATION_TIMEOUT * 2 < timeout);
     let mut routes = 0;
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
-        for event in function["Events"].as_object().into_iter().flatten() {
-            if event.1["Type"] == "HttpApi" {
-                assert_eq!(function["Timeout"], Value::Null, "{id} has that of all");
-                let api = event.1["Properties"]["TimeoutInMillis"].as_u64();
-                let api = Duration::from_millis(api.expect("a time-out"));
-                assert!(timeout < api && api <= Duration::from_secs(30), "{id}");
+        for (_, event) in function["Events"].as_object().into_iter().flatten() {
+            if event["Type"] == "HttpApi" {
+                let is_default = function["Timeout"].is_null();
+                assert!(is_default, "{id} has the time-out of `Globals`");
+                let millis = event["Properties"]["TimeoutInMillis"].as_u64();
+                let of_route = Duration::from_millis(millis.expect("a number"));
+                assert!(
+                    timeout < of_route && of_route <= Duration::from_secs(30),
+                    "{id}"
+                );
                 routes += 1;
             }
         }
@@ -194,15 +204,14 @@ fn timeouts_nest() {
 }
 
 #[test]
-fn every_route_is_throttled_by_itself() {
-    let template = template();
-    let api = resource(&template, "AWS::Serverless::HttpApi");
-    let settings = api["RouteSettings"].as_object().expect("settings");
+fn every_route_has_its_own_throttling_limit() {
+    let template = read_template();
+    let api = only_resource(&template, "AWS::Serverless::HttpApi");
+    let settings = api["RouteSettings"]
+        .as_object()
+        .expect("`RouteSettings` is an object");
     let throttled: BTreeSet<_> = settings.keys().cloned().collect();
-    let route = |(method, path): (&str, &str)| {
-        format!("{method} {}", path.replace("L7cGNIBKZiNJ6wqF", "{id}"))
-    };
-    assert_eq!(throttled, ENDPOINTS.map(route).into());
+    assert_eq!(throttled, ENDPOINTS.map(route_key).into());
     for (route, settings) in settings {
         let limit = if route.starts_with("GET") {
             "ReadsPerSecond"
@@ -217,8 +226,8 @@ fn every_route_is_throttled_by_itself() {
 
 #[test]
 fn the_access_log_is_json_and_has_neither_headers_nor_queries_nor_addresses() {
-    let template = template();
-    let api = resource(&template, "AWS::Serverless::HttpApi");
+    let template = read_template();
+    let api = only_resource(&template, "AWS::Serverless::HttpApi");
     let format = text(&api["AccessLogSettings"]["Format"]);
     let format: Value = serde_json::from_str(&format).expect("JSON");
     let logged: BTreeSet<_> = format
@@ -243,9 +252,9 @@ fn the_access_log_is_json_and_has_neither_headers_nor_queries_nor_addresses() {
 }
 
 #[test]
-fn cors_is_off_without_origins_and_else_lets_a_page_use_all_of_the_api() {
-    let template = template();
-    let api = resource(&template, "AWS::Serverless::HttpApi");
+fn cors_is_off_without_origins_and_otherwise_allows_the_whole_api() {
+    let template = read_template();
+    let api = only_resource(&template, "AWS::Serverless::HttpApi");
     let cors = &api["CorsConfiguration"]["Fn::If"];
     assert_eq!(
         template.json()["Parameters"]["AllowedOrigins"]["Default"],
@@ -260,40 +269,40 @@ fn cors_is_off_without_origins_and_else_lets_a_page_use_all_of_the_api() {
     );
     assert_eq!(
         texts(&cors[1]["AllowMethods"]),
-        ENDPOINTS.map(|(method, _)| method.to_owned()).into()
+        ENDPOINTS.map(|endpoint| endpoint.method.to_owned()).into()
     );
-    // The headers of openapi.yaml, except those that CORS always allows.
+    // These are the headers in openapi.yaml, except those that CORS always allows.
     let openapi = local::template::read_yaml(&tools::workspace().join("openapi.yaml"));
-    let openapi = openapi.expect("openapi.yaml can be read");
-    let (mut sent, mut answered) = (BTreeSet::new(), BTreeSet::new());
-    headers(&openapi, &mut sent, &mut answered);
+    let openapi = openapi.expect("openapi.yaml is valid");
+    let (mut sent, mut received) = (BTreeSet::new(), BTreeSet::new());
+    collect_headers(&openapi, &mut sent, &mut received);
     sent.extend(["authorization", "content-type"].map(str::to_owned));
-    answered.remove("cache-control");
+    received.remove("cache-control");
     assert_eq!(texts(&cors[1]["AllowHeaders"]), sent);
-    assert_eq!(texts(&cors[1]["ExposeHeaders"]), answered);
+    assert_eq!(texts(&cors[1]["ExposeHeaders"]), received);
 }
 
-/// Collects the headers of requests and of answers, in lower case.
-fn headers(part: &Value, sent: &mut BTreeSet<String>, answered: &mut BTreeSet<String>) {
+/// Collects the headers of requests and of responses in lower case.
+fn collect_headers(part: &Value, sent: &mut BTreeSet<String>, received: &mut BTreeSet<String>) {
     if part["in"] == "header" {
         sent.insert(text(&part["name"]).to_lowercase());
     }
     for (name, value) in part.as_object().into_iter().flatten() {
-        // Those of an answer, and not the components that it refers to.
+        // The headers of a response, not the components that it refers to.
         if name == "headers" && part["description"].is_string() {
             let names = value.as_object().expect("headers").keys();
-            answered.extend(names.map(|name| name.to_lowercase()));
+            received.extend(names.map(|name| name.to_lowercase()));
         }
-        headers(value, sent, answered);
+        collect_headers(value, sent, received);
     }
     for value in part.as_array().into_iter().flatten() {
-        headers(value, sent, answered);
+        collect_headers(value, sent, received);
     }
 }
 
 #[test]
-fn the_outputs_name_what_operators_and_pipelines_look_for() {
-    let template = template();
+fn the_outputs_have_the_url_of_the_api_and_the_names_of_functions_and_tables() {
+    let template = read_template();
     let outputs = template.json()["Outputs"].as_object().expect("outputs");
     assert!(outputs.contains_key("ApiUrl"));
     for kind in ["AWS::Serverless::Function", "AWS::DynamoDB::Table"] {
@@ -308,7 +317,7 @@ fn the_outputs_name_what_operators_and_pipelines_look_for() {
 
 #[test]
 fn the_purge_has_the_permissions_that_aws_documents_and_no_others() {
-    let template = template();
+    let template = read_template();
     let json = template.json();
     let statements = |policy: &Value| -> BTreeSet<String> {
         let statements = policy["Statement"].as_array().expect("statements");
@@ -344,13 +353,13 @@ fn the_purge_has_the_permissions_that_aws_documents_and_no_others() {
 }
 
 #[test]
-fn the_times_of_the_purge_fit_together() {
-    let template = template();
+fn the_delays_and_retention_periods_of_the_purge_fit_together() {
+    let template = read_template();
     let properties = |id: &str| template.json()["Resources"][id]["Properties"].clone();
     let number = |value: &Value| {
         value
             .as_u64()
-            .unwrap_or_else(|| panic!("a number: {value}"))
+            .unwrap_or_else(|| panic!("not a number: {value}"))
     };
     let queue = properties("PurgeQueue");
     let visibility = number(&queue["VisibilityTimeout"]);
@@ -361,25 +370,25 @@ fn the_times_of_the_purge_fit_together() {
     let days = 24 * 60 * 60;
     assert!(
         (3 * days..7 * days).contains(&(receives * visibility)),
-        "days of trouble"
+        "failures of several days are survived"
     );
     let left = number(&properties("PurgeFailuresQueue")["MessageRetentionPeriod"]);
     assert!(
         left >= retention && left - receives * visibility > 7 * days,
-        "a week to look"
+        "operators have a week"
     );
     let stream = &properties("PurgePipe")["SourceParameters"]["DynamoDBStreamParameters"];
     assert_eq!(stream["MaximumRetryAttempts"], -1);
     assert!(
         number(&stream["MaximumRecordAgeInSeconds"]) < days,
-        "the stream keeps it longer"
+        "the stream keeps records longer"
     );
     let delay = &template.json()["Parameters"]["PurgeDelaySeconds"];
     assert!(
         number(&delay["MaxValue"]) < 60,
-        "messages begin to go within a minute"
+        "the first messages are deleted within a minute"
     );
-    // The second attempt has failed, and the third has not begun.
+    // The alarm is raised after the second attempt has failed and before the third begins.
     let age = number(&properties("PurgeAgeAlarm")["Threshold"]);
     let delay = number(&delay["MaxValue"]);
     assert!((delay + visibility + timeout..delay + 2 * visibility).contains(&age));

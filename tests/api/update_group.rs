@@ -2,22 +2,23 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::Client;
+use crate::support::{Client, text};
 
-fn full(client: &Client) -> (String, Value) {
-    let answer = client.post(&json!({
+/// Creates a group with all members and returns its path and the group.
+fn create_full_group(client: &Client) -> (String, Value) {
+    let response = client.post(&json!({
         "name": "Plaza Hotel",
         "description": "World-renowned.",
         "avatar_url": "https://assets.protocol.chat/avatars/plazahotel.jpg",
         "contacts": [{ "username": "Hector" }, { "username": "Cedric" }],
     }));
-    (answer.headers["location"].clone(), answer.group(201))
+    (response.headers["location"].clone(), response.group(201))
 }
 
 #[test]
-fn what_is_not_given_stays() {
+fn an_update_changes_only_the_members_in_the_body() {
     let client = Client::new();
-    let (path, mut expected) = full(&client);
+    let (path, mut expected) = create_full_group(&client);
     for (member, value) in [
         ("name", json!("Plaza")),
         ("description", json!("The finest in New York.")),
@@ -42,38 +43,39 @@ fn what_is_not_given_stays() {
 }
 
 #[test]
-fn contacts_are_replaced_whole_and_cleared_by_null() {
+fn contacts_are_replaced_as_a_whole_and_cleared_by_null() {
     let client = Client::new();
-    let (path, group) = full(&client);
-    let names = |group: &Value| {
-        let contacts = group["contacts"].as_array().expect("contacts").clone();
-        contacts
-            .into_iter()
-            .map(|contact| contact["username"].clone())
-            .collect::<Vec<_>>()
+    let (path, group) = create_full_group(&client);
+    let usernames = |group: &Value| -> Vec<String> {
+        let contacts = group["contacts"].as_array();
+        let contacts = contacts.expect("`contacts` is an array").iter();
+        contacts.map(|contact| text(&contact["username"])).collect()
     };
-    let mut contacts = group["contacts"].as_array().expect("contacts").clone();
+    let mut contacts = group["contacts"]
+        .as_array()
+        .expect("`contacts` is an array")
+        .clone();
     contacts.push(json!({ "username": "Hester" }));
     let added = client
         .put(&path, &json!({ "contacts": contacts }))
         .group(200);
-    assert_eq!(names(&added), ["Hector", "Cedric", "Hester"]);
+    assert_eq!(usernames(&added), ["Hector", "Cedric", "Hester"]);
     let removed = client
         .put(&path, &json!({ "contacts": [{ "username": "Cliff" }] }))
         .group(200);
-    assert_eq!(names(&removed), ["Cliff"]);
+    assert_eq!(usernames(&removed), ["Cliff"]);
     let cleared = client.put(&path, &json!({ "contacts": null })).group(200);
     assert_eq!(cleared["contacts"], json!([]));
     assert_eq!(client.get(&path).group(200), cleared);
 }
 
 #[test]
-fn forms_change_and_clear_as_json_does() {
+fn forms_change_and_clear_members_as_json_does() {
     let client = Client::new();
-    let (path, mut expected) = full(&client);
+    let (path, mut expected) = create_full_group(&client);
     expected["description"] = json!("The finest in New York.");
-    let answer = client.form("PUT", &path, "description=The finest in New York.");
-    assert_eq!(answer.group(200), expected);
+    let response = client.form("PUT", &path, "description=The finest in New York.");
+    assert_eq!(response.group(200), expected);
     for member in ["description", "avatar_url"] {
         expected[member] = Value::Null;
     }
@@ -93,9 +95,9 @@ fn forms_change_and_clear_as_json_does() {
 }
 
 #[test]
-fn an_update_with_nothing_in_it_returns_the_group_unchanged() {
+fn an_empty_update_returns_the_group_unchanged() {
     let client = Client::new();
-    let (path, group) = full(&client);
+    let (path, group) = create_full_group(&client);
     assert_eq!(client.put(&path, &json!({})).group(200), group);
     assert_eq!(client.send("PUT", &path, &[], "").group(200), group);
     assert_eq!(client.form("PUT", &path, "").group(200), group);
@@ -107,7 +109,7 @@ fn an_update_with_nothing_in_it_returns_the_group_unchanged() {
 #[test]
 fn archiving_moves_a_group_from_one_filtered_list_to_the_other_and_back() {
     let client = Client::new();
-    let (path, group) = full(&client);
+    let (path, group) = create_full_group(&client);
     let lists = || {
         let count = |query: &str| client.get(&format!("/v1/groups{query}")).ids().0.len();
         [count(""), count("?archived=false"), count("?archived=true")]
@@ -130,9 +132,9 @@ fn archiving_moves_a_group_from_one_filtered_list_to_the_other_and_back() {
 }
 
 #[test]
-fn limits_hold_as_on_create() {
+fn the_limits_of_members_are_those_of_create() {
     let client = Client::new();
-    let (path, group) = full(&client);
+    let (path, group) = create_full_group(&client);
     for (body, code, param) in [
         (json!({ "name": null }), "invalid", "name"),
         (json!({ "name": "" }), "invalid", "name"),
@@ -180,17 +182,21 @@ fn limits_hold_as_on_create() {
     client
         .put(&path, &json!({ "archived_at": 253_402_300_799_i64 }))
         .group(200);
-    // To JSON Schema, and so to OpenAPI, a number without a fraction is an integer.
-    let put = |number: &str| {
+    // JSON Schema, and therefore OpenAPI, defines a number without a fraction as an integer.
+    let archive_at = |number: &str| {
         let headers = [("content-type", "application/json")];
         let body = format!(r#"{{"archived_at": {number}}}"#);
         client.send("PUT", &path, &headers, body)
     };
     for (number, integer) in [("1.0", 1), ("70e-1", 7), ("0.0", 0)] {
-        assert_eq!(put(number).group(200)["archived_at"], integer, "{number}");
+        assert_eq!(
+            archive_at(number).group(200)["archived_at"],
+            integer,
+            "{number}"
+        );
     }
     for number in ["1e-400", "253402300799.00000000001", "1e300"] {
-        put(number).assert_error(400, "invalid", Some("archived_at"));
+        archive_at(number).assert_error(400, "invalid", Some("archived_at"));
     }
     client
         .put(&path, &json!({ "archived_at": null }))
@@ -199,9 +205,9 @@ fn limits_hold_as_on_create() {
 }
 
 #[test]
-fn a_group_that_is_not_the_callers_is_404_and_is_not_made() {
+fn a_group_of_another_account_is_404_and_is_not_created() {
     let (owner, stranger) = (Client::new(), Client::new());
-    let (path, group) = full(&owner);
+    let (path, group) = create_full_group(&owner);
     stranger
         .put(&path, &json!({ "name": "mine" }))
         .assert_error(404, "group_not_found", None);
@@ -217,9 +223,9 @@ fn a_group_that_is_not_the_callers_is_404_and_is_not_made() {
 }
 
 #[test]
-fn concurrent_updates_of_different_members_both_survive() {
+fn concurrent_updates_of_different_members_do_not_overwrite_each_other() {
     let client = Client::new();
-    let (path, _) = full(&client);
+    let (path, _) = create_full_group(&client);
     const ROUNDS: usize = 20;
     thread::scope(|scope| {
         for member in ["name", "description"] {
@@ -228,7 +234,7 @@ fn concurrent_updates_of_different_members_both_survive() {
                 for round in 1..=ROUNDS {
                     let value = format!("{member} {round}");
                     let group = client.put(path, &json!({ member: value })).group(200);
-                    assert_eq!(group[member], value, "nobody else writes this member");
+                    assert_eq!(group[member], value, "only this thread writes this member");
                 }
             });
         }
@@ -239,10 +245,10 @@ fn concurrent_updates_of_different_members_both_survive() {
 }
 
 #[test]
-fn no_query_parameter_is_known() {
+fn query_parameters_are_rejected() {
     let client = Client::new();
-    let (path, group) = full(&client);
-    let answer = client.put(&format!("{path}?archived=true"), &json!({ "name": "a" }));
-    answer.assert_error(400, "unknown", Some("archived"));
+    let (path, group) = create_full_group(&client);
+    let response = client.put(&format!("{path}?archived=true"), &json!({ "name": "a" }));
+    response.assert_error(400, "unknown", Some("archived"));
     assert_eq!(client.get(&path).group(200), group);
 }

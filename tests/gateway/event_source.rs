@@ -1,5 +1,5 @@
-//! The event source mapping and its queues: batch size, concurrency, delay, partial batch responses
-//! and dead-letter queue are the template's.
+//! The event source mapping and its queues. Batch size, concurrency, delay, partial batch responses and dead-letter
+//! queue are defined in the template.
 
 use std::{
     collections::BTreeSet,
@@ -15,8 +15,8 @@ use crate::{
     messages::{MessageStack, id_of},
 };
 
-/// The stack of these tests. One test at a time uses it, so that a batch has messages of one test only.
-fn shared() -> MutexGuard<'static, MessageStack> {
+/// Locks the stack of these tests, so that a batch contains messages of one test only.
+fn lock_stack() -> MutexGuard<'static, MessageStack> {
     static SHARED: OnceLock<Mutex<MessageStack>> = OnceLock::new();
     let stack = SHARED.get_or_init(|| Mutex::new(MessageStack::start("event-source")));
     stack.lock().unwrap_or_else(PoisonError::into_inner)
@@ -28,16 +28,17 @@ const EMPTY: [usize; 3] = [0, 0, 0];
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[test]
-fn an_event_has_what_aws_documents() {
-    let stack = shared();
+fn a_record_has_every_documented_member() {
+    let stack = lock_stack();
     stack.send("ItemsQueue", "event", "");
     let record = stack.wait_for("event", 1).remove(0);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .expect("after 1970");
+        .expect("the clock is after 1970");
     for name in ["SentTimestamp", "ApproximateFirstReceiveTimestamp"] {
-        let sent = record["attributes"][name].as_str().expect("a string");
-        let age = now.as_millis() - sent.parse::<u128>().expect("a number");
+        let sent = record["attributes"][name].as_str();
+        let sent: u128 = sent.and_then(|sent| sent.parse().ok()).expect("a number");
+        let age = now.as_millis() - sent;
         assert!(age < 60_000, "{record}");
     }
     assert_eq!(record["attributes"]["ApproximateReceiveCount"], "1");
@@ -61,8 +62,8 @@ fn an_event_has_what_aws_documents() {
 }
 
 #[test]
-fn batches_have_at_most_the_batch_size_and_as_many_as_allowed_run_at_once() {
-    let stack = shared();
+fn the_batch_size_and_the_maximum_concurrency_are_respected() {
+    let stack = lock_stack();
     for id in ["first", "second"] {
         stack.send("ItemsQueue", id, "wait 1");
         stack.wait_for(id, 1);
@@ -71,7 +72,7 @@ fn batches_have_at_most_the_batch_size_and_as_many_as_allowed_run_at_once() {
     for id in &ids {
         stack.send("ItemsQueue", id, "");
     }
-    // The function has an idle instance, but the mapping may not use it.
+    // The function has an idle instance, but the maximum concurrency is reached.
     thread::sleep(Duration::from_millis(300));
     assert!(ids.iter().all(|id| stack.records_of(id).is_empty()));
     stack.release("first");
@@ -85,16 +86,16 @@ fn batches_have_at_most_the_batch_size_and_as_many_as_allowed_run_at_once() {
 }
 
 #[test]
-fn neither_a_slow_message_nor_one_that_keeps_failing_holds_up_others() {
-    let stack = shared();
+fn slow_and_failing_messages_do_not_delay_others() {
+    let stack = lock_stack();
     let start = Instant::now();
     stack.send("ItemsQueue", "slow", "wait 1");
     stack.wait_for("slow", 1);
     stack.send("ItemsQueue", "failing", "fail 2");
     stack.wait_for("failing", 1);
-    stack.send("ItemsQueue", "swift", "");
-    stack.wait_for("swift", 1);
-    // The function's timeout ends the slow message after 3 seconds.
+    stack.send("ItemsQueue", "quick", "");
+    stack.wait_for("quick", 1);
+    // The time-out of the function ends the slow invocation after three seconds.
     assert!(start.elapsed() < Duration::from_secs(3));
     assert!(stack.records_of("failing").len() < 3);
     stack.release("slow");
@@ -102,8 +103,8 @@ fn neither_a_slow_message_nor_one_that_keeps_failing_holds_up_others() {
 }
 
 #[test]
-fn only_the_reported_messages_come_again_after_the_visibility_timeout() {
-    let stack = shared();
+fn only_reported_messages_are_delivered_again_after_the_visibility_timeout() {
+    let stack = lock_stack();
     let start = Instant::now();
     stack.write(&[("a", ""), ("reported", "report 1"), ("c", "")]);
     let records = stack.wait_for("reported", 2);
@@ -119,8 +120,8 @@ fn only_the_reported_messages_come_again_after_the_visibility_timeout() {
 }
 
 #[test]
-fn a_batch_that_fails_comes_again_as_a_whole() {
-    let stack = shared();
+fn all_messages_of_a_failed_batch_are_delivered_again() {
+    let stack = lock_stack();
     for action in ["fail", "exit", "unknown", "empty", "misname", "malform"] {
         let (bad, good) = (format!("{action}-bad"), format!("{action}-good"));
         stack.write(&[(&bad, &format!("{action} 1")), (&good, "")]);
@@ -134,7 +135,7 @@ fn a_batch_that_fails_comes_again_as_a_whole() {
 
 #[test]
 fn a_response_without_failures_deletes_the_batch() {
-    let stack = shared();
+    let stack = lock_stack();
     for action in ["null", "nothing"] {
         stack.send("ItemsQueue", action, action);
         stack.wait_for(action, 1);
@@ -144,8 +145,8 @@ fn a_response_without_failures_deletes_the_batch() {
 }
 
 #[test]
-fn a_function_that_is_killed_gets_its_batch_again() {
-    let stack = shared();
+fn the_batch_of_a_killed_instance_is_delivered_again() {
+    let stack = lock_stack();
     stack.send("ItemsQueue", "killed", "wait 1");
     stack.wait_for("killed", 1);
     kill_instances(&stack.stack);
@@ -154,10 +155,10 @@ fn a_function_that_is_killed_gets_its_batch_again() {
 }
 
 #[test]
-fn a_delayed_message_is_not_delivered_before_its_time() {
-    let stack = shared();
+fn a_delayed_message_is_not_delivered_before_its_delay() {
+    let stack = lock_stack();
     let start = Instant::now();
-    // Its mapping does not ask for reports, so the message is deleted in spite of one.
+    // The mapping does not enable partial batch responses, so the message is deleted although it is reported.
     stack.send("DelayedQueue", "late", "report");
     assert_eq!(stack.counts("DelayedQueue"), [0, 1, 0]);
     stack.wait_for("late", 1);
@@ -167,8 +168,8 @@ fn a_delayed_message_is_not_delivered_before_its_time() {
 }
 
 #[test]
-fn a_message_that_keeps_failing_moves_to_the_dead_letter_queue_and_a_task_moves_it_back() {
-    let stack = shared();
+fn a_failing_message_is_moved_to_the_dead_letter_queue_and_a_task_moves_it_back() {
+    let stack = lock_stack();
     stack.send("ItemsQueue", "dead", "report");
     stack.wait_for_counts("FailuresQueue", [1, 0, 0]);
     let records = stack.records_of("dead");
@@ -183,30 +184,30 @@ fn a_message_that_keeps_failing_moves_to_the_dead_letter_queue_and_a_task_moves_
     let source = "arn:aws:sqs:us-east-1:000000000000:FailuresQueue";
     let task = json!({ "SourceArn": source });
     let output = stack.stack.sqs("StartMessageMoveTask", &task);
-    assert!(output.expect("it starts")["TaskHandle"].is_string());
+    assert!(output.expect("the task starts")["TaskHandle"].is_string());
     assert_eq!(stack.counts("FailuresQueue"), EMPTY);
     let again = stack.wait_for("dead", 4).remove(3);
     assert_eq!(again["attributes"]["ApproximateReceiveCount"], "1");
     assert_ne!(again["messageId"], records[0]["messageId"]);
-    // It would fail again and again.
+    // Otherwise, it would fail again.
     let handle = json!({ "ReceiptHandle": again["receiptHandle"] });
     stack.sqs("DeleteMessage", "ItemsQueue", handle);
     stack.wait_for_counts("ItemsQueue", EMPTY);
 }
 
 #[test]
-fn a_message_that_was_sent_to_the_dead_letter_queue_moves_only_to_a_given_queue() {
-    let stack = shared();
+fn a_message_sent_directly_to_the_dead_letter_queue_is_moved_only_to_a_given_destination() {
+    let stack = lock_stack();
     stack.send("FailuresQueue", "sent", "");
     let arn = |queue: &str| format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
-    let start = |mut task: serde_json::Value| {
+    let start_task = |mut task: serde_json::Value| {
         task["SourceArn"] = json!(arn("FailuresQueue"));
         let output = stack.stack.sqs("StartMessageMoveTask", &task);
-        output.expect("it starts");
+        output.expect("the task starts");
     };
-    start(json!({}));
+    start_task(json!({}));
     assert_eq!(stack.counts("FailuresQueue"), [1, 0, 0]);
-    start(json!({ "DestinationArn": arn("ItemsQueue") }));
+    start_task(json!({ "DestinationArn": arn("ItemsQueue") }));
     assert_eq!(stack.counts("FailuresQueue"), EMPTY);
     assert_eq!(id_of(&stack.wait_for("sent", 1)[0]), "sent");
     stack.wait_for_counts("ItemsQueue", EMPTY);

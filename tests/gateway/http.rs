@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes that a test wants.
+//! An HTTP client that sends exactly the bytes that a test builds.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Response {
 }
 
 impl Response {
-    /// The values of a header.
+    /// Returns the values of a header.
     pub fn header(&self, name: &str) -> Vec<&str> {
         let values = self.headers.iter().filter(|(found, _)| found == name);
         values.map(|(_, value)| value.as_str()).collect()
@@ -39,7 +39,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Checks that this is a response of API Gateway's own.
+    /// Checks that this is an error response of API Gateway itself.
     pub fn assert_message(&self, status: u16, message: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.json(), serde_json::json!({ "message": message }));
@@ -48,23 +48,27 @@ impl Response {
 }
 
 pub fn connect(stack: &Stack) -> TcpStream {
-    let address = stack.url().strip_prefix("http://").expect("a URL");
-    let stream = TcpStream::connect(address).expect("a connection");
+    let address = stack
+        .url()
+        .strip_prefix("http://")
+        .expect("the URL has this scheme");
+    let stream = TcpStream::connect(address).expect("the gateway accepts connections");
     stream
         .set_read_timeout(Some(Duration::from_secs(40)))
-        .expect("a time-out");
+        .expect("the time-out is valid");
     stream
 }
 
-/// Sends bytes on a connection of their own and returns the response; `None` if the gateway closes
-/// the connection without one.
+/// Sends bytes on a new connection and returns the response, or `None` if the gateway closes the connection without
+/// one.
 pub fn try_send(stack: &Stack, bytes: impl AsRef<[u8]>) -> Option<Response> {
     let mut stream = connect(stack);
     // The gateway may respond and close before it has read everything.
     let _ = stream.write_all(bytes.as_ref());
-    read(&mut BufReader::new(stream))
+    read_response(&mut BufReader::new(stream))
 }
 
+/// Sends bytes on a new connection and returns the response.
 pub fn send(stack: &Stack, bytes: impl AsRef<[u8]>) -> Response {
     try_send(stack, bytes).expect("a response")
 }
@@ -77,10 +81,16 @@ pub fn request(
     headers: &[&str],
     body: impl AsRef<[u8]>,
 ) -> Response {
-    send(stack, bytes(method, target, headers, body))
+    send(stack, build_request(method, target, headers, body))
 }
 
-pub fn bytes(method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+/// Builds a request with these header lines.
+pub fn build_request(
+    method: &str,
+    target: &str,
+    headers: &[&str],
+    body: impl AsRef<[u8]>,
+) -> Vec<u8> {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: api.example\r\n");
     headers
         .iter()
@@ -91,12 +101,13 @@ pub fn bytes(method: &str, target: &str, headers: &[&str], body: impl AsRef<[u8]
     [format!("{head}\r\n").as_bytes(), body.as_ref()].concat()
 }
 
+/// Sends a GET request that makes the probe perform an action.
 pub fn get(stack: &Stack, target: &str, action: &str) -> Response {
     request(stack, "GET", target, &[&format!("x-do: {action}")], "")
 }
 
-/// Reads one response.
-pub fn read(reader: &mut impl BufRead) -> Option<Response> {
+/// Reads one response. Returns `None` if the connection ends before.
+pub fn read_response(reader: &mut impl BufRead) -> Option<Response> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let status = line
@@ -115,7 +126,12 @@ pub fn read(reader: &mut impl BufRead) -> Option<Response> {
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().expect("a number"))];
+    let mut body = vec![
+        0;
+        length.map_or(0, |(_, length)| length
+            .parse()
+            .expect("the length is a number"))
+    ];
     reader.read_exact(&mut body).ok()?;
     Some(Response {
         status,
@@ -124,12 +140,12 @@ pub fn read(reader: &mut impl BufRead) -> Option<Response> {
     })
 }
 
-/// The request that an event stands for; `None` if HTTP cannot carry it, or no stage of this gateway
-/// would send it. HEAD becomes GET, because the function's response is in the body.
+/// Builds the HTTP request that becomes this event. Returns `None` if HTTP cannot carry it, or if this gateway has no
+/// such stage. HEAD becomes GET, because tests read the response from the body.
 pub fn request_of(event: &Value) -> Option<Vec<u8>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    // The path of the event is decoded, so a slash in a parameter shows only there.
+    // The path of an event is decoded, so only the parameters show which slashes were encoded.
     let path = match event["pathParameters"].as_object() {
         None => escape(&text(&event["rawPath"])).replace("%2F", "/"),
         Some(parameters) => {
@@ -157,7 +173,7 @@ pub fn request_of(event: &Value) -> Option<Vec<u8>> {
         text(&event["body"]).into_bytes()
     };
     let method = text(&context["http"]["method"]).replace("HEAD", "GET");
-    // Without headers, this is HTTP/1.0, which needs no Host.
+    // A request without headers must be HTTP/1.0, because HTTP/1.1 requires `Host`.
     let version = if headers.is_empty() { "1.0" } else { "1.1" };
     let question_mark = if query.is_empty() { "" } else { "?" };
     let mut head = format!("{method} {path}{question_mark}{query} HTTP/{version}\r\n");

@@ -17,7 +17,7 @@ use crate::{
 #[test]
 fn concurrent_requests_run_concurrently_up_to_the_limit() {
     let stack = Stack::start(options("concurrency")).expect("the stack starts");
-    let run = |count: usize, path: &'static str| {
+    let send_at_once = |count: usize, path: &'static str| {
         let start = Instant::now();
         let stack = &stack;
         let responses: Vec<_> = thread::scope(|scope| {
@@ -25,21 +25,21 @@ fn concurrent_requests_run_concurrently_up_to_the_limit() {
             let requests: Vec<_> = (0..count).map(request).collect();
             requests
                 .into_iter()
-                .map(|request| request.join().expect("it ends"))
+                .map(|request| request.join().expect("the thread ends"))
                 .collect()
         });
         (responses, start.elapsed().as_millis())
     };
-    let (statuses, time) = run(3, "/echo");
+    let (statuses, time) = send_at_once(3, "/echo");
     assert_eq!(statuses, [200; 3]);
     assert!((300..900).contains(&time), "{time}");
-    // Three instances serve nine requests in three turns.
-    let (statuses, time) = run(9, "/echo");
+    // Each of the three instances runs three invocations.
+    let (statuses, time) = send_at_once(9, "/echo");
     assert_eq!(statuses, [200; 9]);
     assert!((900..2_000).contains(&time), "{time}");
     assert_eq!(stack.process_ids("examples/probe").len(), 3);
-    // The time-out of this route is 400 ms, so the second turn is too late.
-    let (statuses, _) = run(6, "/hasty");
+    // The time-out of this route is 400 ms, so the second invocations are too late.
+    let (statuses, _) = send_at_once(6, "/hasty");
     assert!(
         statuses.contains(&200) && statuses.iter().all(|status| [200, 503].contains(status)),
         "{statuses:?}"
@@ -48,7 +48,7 @@ fn concurrent_requests_run_concurrently_up_to_the_limit() {
 }
 
 #[test]
-fn an_instance_is_used_again() {
+fn an_instance_is_reused() {
     let stack = Stack::start(options("reuse")).expect("the stack starts");
     let processes: BTreeSet<_> = (0..10)
         .map(|_| get(&stack, "/echo", "process").text())
@@ -57,8 +57,8 @@ fn an_instance_is_used_again() {
 }
 
 #[test]
-fn a_function_that_dies_is_an_error_of_its_request_alone() {
-    let stack = Stack::start(options("deaths")).expect("the stack starts");
+fn a_failed_invocation_affects_only_its_own_request() {
+    let stack = Stack::start(options("failures")).expect("the stack starts");
     for action in ["exit", "fail", "sleep 5000"] {
         get(&stack, "/echo", action).assert_message(500, "Internal Server Error");
         assert_eq!(get(&stack, "/echo", "").status, 200, "{action}");
@@ -71,12 +71,12 @@ fn a_function_that_dies_is_an_error_of_its_request_alone() {
 }
 
 #[test]
-fn an_invocation_goes_on_if_its_client_leaves() {
-    let stack = Stack::start(options("left")).expect("the stack starts");
+fn an_invocation_continues_if_its_client_disconnects() {
+    let stack = Stack::start(options("disconnects")).expect("the stack starts");
     for _ in 0..30 {
         let mut stream = crate::http::connect(&stack);
-        let request = crate::http::bytes("GET", "/echo", &["x-do: sleep 20"], "");
-        std::io::Write::write_all(&mut stream, &request).expect("it is sent");
+        let request = crate::http::build_request("GET", "/echo", &["x-do: sleep 20"], "");
+        std::io::Write::write_all(&mut stream, &request).expect("the request is sent");
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(get(&stack, "/echo", "").status, 200);
@@ -84,7 +84,7 @@ fn an_invocation_goes_on_if_its_client_leaves() {
 }
 
 #[test]
-fn a_function_has_the_variables_and_the_memory_of_the_template() {
+fn a_function_has_the_environment_variables_and_the_memory_size_of_the_template() {
     let variables = get(stack(), "/echo", "variables").json();
     for (name, value) in [
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
@@ -97,7 +97,7 @@ fn a_function_has_the_variables_and_the_memory_of_the_template() {
         assert_eq!(variables[name], value, "{name}");
     }
     assert_eq!(variables.get("HUE"), None, "AWS::NoValue");
-    assert_eq!(variables.get("PATH"), None, "nothing of this process");
+    assert_eq!(variables.get("PATH"), None, "no variable of this process");
 }
 
 fn invoke(name: &str, headers: &[&str], payload: impl AsRef<[u8]>) -> Response {
@@ -125,7 +125,7 @@ fn a_function_is_invoked_by_its_name() {
     assert_eq!(
         invoke("ProbeFunction", &[], "").json()["body"],
         "{}",
-        "no payload"
+        "an empty payload becomes an empty object"
     );
 }
 
@@ -143,7 +143,10 @@ fn a_function_error_is_200_with_a_header() {
         );
         let error = response.json();
         assert!(
-            error["errorType"].as_str().expect("a type").contains(kind),
+            error["errorType"]
+                .as_str()
+                .expect("`errorType` is a string")
+                .contains(kind),
             "{error}"
         );
         assert!(error["errorMessage"].is_string(), "{error}");
@@ -151,7 +154,7 @@ fn a_function_error_is_200_with_a_header() {
 }
 
 #[test]
-fn an_invocation_that_lambda_refuses_says_why() {
+fn a_rejected_invocation_has_the_error_of_aws() {
     for (name, payload, status, kind) in [
         ("nobody", "{}".to_owned(), 404, "ResourceNotFoundException"),
         (
@@ -177,7 +180,7 @@ fn an_invocation_that_lambda_refuses_says_why() {
 }
 
 #[test]
-fn other_invocation_types_do_not_wait() {
+fn asynchronous_invocations_and_dry_runs_return_at_once() {
     let start = Instant::now();
     let payload = json!({ "do": "sleep 700" }).to_string();
     let response = invoke("ProbeFunction", &["x-amz-invocation-type: Event"], &payload);
@@ -196,7 +199,7 @@ fn other_invocation_types_do_not_wait() {
 }
 
 #[test]
-fn an_invocation_is_a_post_and_not_of_a_web_page() {
+fn invocations_with_other_methods_or_from_web_pages_are_rejected() {
     let path = "/2015-03-31/functions/ProbeFunction/invocations";
     assert_eq!(request(stack(), "GET", path, &[], "").status, 405);
     let response = invoke("ProbeFunction", &["origin: https://a.example"], "{}");

@@ -1,4 +1,4 @@
-//! Limits, time-outs, and clients that behave badly.
+//! Limits, time-outs and misbehaving clients.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -11,17 +11,17 @@ use local::{Options, Stack};
 use serde_json::json;
 
 use crate::{
-    http::{bytes, connect, get, read, request, send, try_send},
+    http::{build_request, connect, get, read_response, request, send, try_send},
     options, stack,
 };
 
-/// Checks that the gateway still serves.
+/// Checks that the gateway still works.
 fn assert_alive(stack: &Stack) {
     assert_eq!(get(stack, "/echo", "").status, 200);
 }
 
 #[test]
-fn a_request_line_and_headers_of_10_240_bytes_are_the_most() {
+fn the_request_line_and_headers_may_have_10_240_bytes() {
     let line = "GET /echo HTTP/1.1".len() + "api.example".len();
     let padding = |size: usize| format!("x-padding: {}", "x".repeat(size));
     assert_eq!(
@@ -32,12 +32,15 @@ fn a_request_line_and_headers_of_10_240_bytes_are_the_most() {
     response.assert_message(431, "Request Header Fields Too Large");
     let path = format!("/echo?{}", "x".repeat(10_240));
     request(stack(), "GET", &path, &[], "").assert_message(431, "Request Header Fields Too Large");
-    let many: Vec<_> = (0..600)
+    let many_headers: Vec<_> = (0..600)
         .map(|n| format!("x-{n}: {}", "x".repeat(15)))
         .collect();
-    let many: Vec<_> = many.iter().map(String::as_str).collect();
-    assert_eq!(request(stack(), "GET", "/echo", &many, "").status, 200);
-    // Beyond what the parser takes, the response has no body.
+    let many_headers: Vec<_> = many_headers.iter().map(String::as_str).collect();
+    assert_eq!(
+        request(stack(), "GET", "/echo", &many_headers, "").status,
+        200
+    );
+    // If the parser rejects the request, the response has no body.
     assert_eq!(
         request(stack(), "GET", "/echo", &[&padding(200_000)], "").status,
         431
@@ -46,8 +49,8 @@ fn a_request_line_and_headers_of_10_240_bytes_are_the_most() {
 }
 
 #[test]
-fn a_body_of_10_mb_is_the_most_and_lambda_takes_6_mb_of_event() {
-    let send = |size: usize| {
+fn a_body_may_have_10_mb_and_its_event_6_mb() {
+    let send_body = |size: usize| {
         request(
             stack(),
             "POST",
@@ -57,22 +60,22 @@ fn a_body_of_10_mb_is_the_most_and_lambda_takes_6_mb_of_event() {
         )
     };
     // The function returns the event as a string of JSON, so the response is no smaller.
-    assert_eq!(send(5_000_000).status, 200);
-    send(6_300_000).assert_message(413, "Request Entity Too Large");
-    send(10_000_001).assert_message(413, "Request Entity Too Large");
-    send(30_000_000).assert_message(413, "Request Entity Too Large");
+    assert_eq!(send_body(5_000_000).status, 200);
+    send_body(6_300_000).assert_message(413, "Request Entity Too Large");
+    send_body(10_000_001).assert_message(413, "Request Entity Too Large");
+    send_body(30_000_000).assert_message(413, "Request Entity Too Large");
     assert_alive(stack());
 }
 
 #[test]
-fn a_response_of_6_mb_is_the_most() {
+fn a_response_may_have_6_mb() {
     assert_eq!(get(stack(), "/echo", "large 6000000").body.len(), 6_000_000);
     get(stack(), "/echo", "large 6300000").assert_message(500, "Internal Server Error");
     assert_alive(stack());
 }
 
 #[test]
-fn a_route_is_throttled_by_itself() {
+fn throttling_one_route_does_not_affect_others() {
     let limit = ("Limit".to_owned(), "3".to_owned());
     let stack = Stack::start(Options {
         parameters: vec![limit],
@@ -93,7 +96,7 @@ fn a_route_is_throttled_by_itself() {
     while get(&stack, "/limited", "").status == 429 {
         assert!(
             start.elapsed() < Duration::from_secs(2),
-            "three a second are allowed"
+            "three requests per second are allowed"
         );
     }
 }
@@ -112,7 +115,7 @@ fn a_function_that_takes_too_long_is_503_and_the_next_request_is_served() {
 
 #[test]
 fn incomplete_requests_are_closed_after_the_time_out() {
-    for (half, response) in [
+    for (part, status) in [
         ("", None),
         ("GET", None),
         ("GET /echo HTTP/1.1\r\nhost: x\r\n", None),
@@ -127,34 +130,36 @@ fn incomplete_requests_are_closed_after_the_time_out() {
     ] {
         let start = Instant::now();
         let mut stream = connect(stack());
-        stream.write_all(half.as_bytes()).expect("it is sent");
+        stream
+            .write_all(part.as_bytes())
+            .expect("the request is sent");
         let mut reader = BufReader::new(stream);
         assert_eq!(
-            read(&mut reader).map(|response| response.status),
-            response,
-            "{half}"
+            read_response(&mut reader).map(|response| response.status),
+            status,
+            "{part}"
         );
         let mut rest = Vec::new();
         let _ = reader.read_to_end(&mut rest);
-        assert_eq!(rest, b"", "{half}: the connection is closed");
+        assert_eq!(rest, b"", "{part}: the connection is closed");
         assert!(
             (1_900..5_000).contains(&start.elapsed().as_millis()),
-            "{half}: {:?}",
+            "{part}: {:?}",
             start.elapsed()
         );
     }
 }
 
 #[test]
-fn a_slow_body_that_is_in_time_is_served() {
+fn a_slow_body_within_the_time_out_is_accepted() {
     let mut stream = connect(stack());
-    let request = bytes("POST", "/echo", &["content-type: text/plain"], "slowly");
-    for byte in request.chunks(request.len() / 8) {
-        stream.write_all(byte).expect("it is sent");
+    let request = build_request("POST", "/echo", &["content-type: text/plain"], "slowly");
+    for chunk in request.chunks(request.len() / 8) {
+        stream.write_all(chunk).expect("the request is sent");
         thread::sleep(Duration::from_millis(80));
     }
     assert_eq!(
-        read(&mut BufReader::new(stream))
+        read_response(&mut BufReader::new(stream))
             .expect("a response")
             .json()["body"],
         "slowly"
@@ -162,13 +167,15 @@ fn a_slow_body_that_is_in_time_is_served() {
 }
 
 #[test]
-fn a_client_may_close_its_side_after_its_request() {
+fn a_client_may_close_its_side_of_the_connection_after_its_request() {
     let mut stream = connect(stack());
-    let request = bytes("GET", "/echo", &["x-do: sleep 100"], "");
-    stream.write_all(&request).expect("it is sent");
-    stream.shutdown(Shutdown::Write).expect("it is closed");
+    let request = build_request("GET", "/echo", &["x-do: sleep 100"], "");
+    stream.write_all(&request).expect("the request is sent");
+    stream
+        .shutdown(Shutdown::Write)
+        .expect("the side is closed");
     assert_eq!(
-        read(&mut BufReader::new(stream))
+        read_response(&mut BufReader::new(stream))
             .expect("a response")
             .status,
         200
@@ -176,15 +183,15 @@ fn a_client_may_close_its_side_after_its_request() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_get_their_responses_in_order() {
     let mut stream = connect(stack());
-    let all: Vec<_> = (0..20)
-        .flat_map(|n| bytes("GET", &format!("/pets/{n}"), &[], ""))
+    let requests: Vec<_> = (0..20)
+        .flat_map(|n| build_request("GET", &format!("/pets/{n}"), &[], ""))
         .collect();
-    stream.write_all(&all).expect("they are sent");
+    stream.write_all(&requests).expect("the requests are sent");
     let mut reader = BufReader::new(stream);
     for n in 0..20 {
-        let response = read(&mut reader).expect("a response");
+        let response = read_response(&mut reader).expect("a response");
         assert_eq!(
             response.json()["pathParameters"],
             json!({ "id": n.to_string() })
@@ -193,9 +200,9 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn whatever_a_client_sends_gets_a_response_or_a_closed_connection() {
+fn malformed_requests_get_an_error_or_a_closed_connection() {
     let binary: Vec<u8> = (0..=255).cycle().take(4_000).collect();
-    let hostile: [&[u8]; 20] = [
+    let malformed: [&[u8]; 20] = [
         b"GET /echo HTTP/1.1\r\n\r\n",
         b"GET /echo HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -217,7 +224,7 @@ fn whatever_a_client_sends_gets_a_response_or_a_closed_connection() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         &binary,
     ];
-    for bytes in hostile {
+    for bytes in malformed {
         let response = try_send(stack(), bytes);
         let status = response.as_ref().map_or(400, |response| response.status);
         assert!(
@@ -226,7 +233,7 @@ fn whatever_a_client_sends_gets_a_response_or_a_closed_connection() {
             String::from_utf8_lossy(bytes)
         );
     }
-    // Unusual, but valid.
+    // These requests are unusual, but valid.
     for bytes in [
         "GET /echo HTTP/1.1\r\nhost: \r\nexpect: 100-continue\r\n\r\n",
         "GET /%zz%%% HTTP/1.1\r\nhost: x\r\n\r\n",

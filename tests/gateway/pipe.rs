@@ -1,4 +1,4 @@
-//! The pipe: its filter and its input template are the template's.
+//! The pipes, with the filter and the input template of the template.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{messages::MessageStack, options};
 
-/// How many records of each kind a queue has.
+/// Receives the records of a queue and returns how many there are of each kind.
 fn count_records(stack: &MessageStack, queue: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     loop {
@@ -20,19 +20,22 @@ fn count_records(stack: &MessageStack, queue: &str) -> BTreeMap<String, usize> {
             return counts;
         };
         for message in messages {
-            let body = message["Body"].as_str().expect("a body");
-            let record: Value = serde_json::from_str(body).expect("a record");
-            let is_whole = record["dynamodb"]["Keys"]["id"]["S"].is_string()
+            let body = message["Body"].as_str().expect("`Body` is a string");
+            let record: Value = serde_json::from_str(body).expect("the body is JSON");
+            let is_record = record["dynamodb"]["Keys"]["id"]["S"].is_string()
                 && record["eventSource"] == "aws:dynamodb";
-            assert!(is_whole, "{record}");
-            let kind = record["eventName"].as_str().expect("a name").to_owned();
+            assert!(is_record, "{record}");
+            let kind = record["eventName"]
+                .as_str()
+                .expect("`eventName` is a string")
+                .to_owned();
             *counts.entry(kind).or_default() += 1;
         }
     }
 }
 
 #[test]
-fn records_that_match_the_filter_become_messages_as_the_input_template_says() {
+fn records_that_match_the_filter_become_messages_in_the_form_of_the_input_template() {
     let stack = MessageStack::start("pipe");
     stack.write(&[("a", ""), ("b", "say\"\\")]);
     let put = |id: &str, attribute: &str| {
@@ -44,11 +47,11 @@ fn records_that_match_the_filter_become_messages_as_the_input_template_says() {
     };
     put("skipped", "skip");
     put("without-do", "other");
-    // A change and a deletion are not INSERTs.
+    // The filter excludes changes and deletions.
     put("a", "changed");
     let key = json!({ "TableName": "ItemsTable", "Key": { "id": { "S": "a" } } });
     stack.dynamodb("DeleteItem", key);
-    // The stream keeps its order, so the function then has had everything before it.
+    // The stream is ordered, so the function has received everything before this item.
     stack.write(&[("last", "")]);
     stack.wait_for("last", 1);
     stack.wait_for_counts("ItemsQueue", [0, 0, 0]);
@@ -64,16 +67,16 @@ fn records_that_match_the_filter_become_messages_as_the_input_template_says() {
     }
     // The other pipe has neither a filter nor an input template.
     stack.wait_for_counts("RecordsQueue", [7, 0, 0]);
-    let wanted = [("INSERT", 5), ("MODIFY", 1), ("REMOVE", 1)];
-    let wanted = wanted.map(|(kind, count)| (kind.to_owned(), count));
-    assert_eq!(count_records(&stack, "RecordsQueue"), wanted.into());
+    let expected =
+        [("INSERT", 5), ("MODIFY", 1), ("REMOVE", 1)].map(|(kind, count)| (kind.to_owned(), count));
+    assert_eq!(count_records(&stack, "RecordsQueue"), expected.into());
 }
 
 #[test]
-fn a_reload_keeps_the_positions_and_the_messages_and_changes_the_attributes() {
-    let original = fs::read_to_string(options("").template).expect("the template");
+fn a_reload_keeps_positions_and_messages_and_changes_the_attributes_of_queues() {
+    let original = fs::read_to_string(options("").template).expect("the template is read");
     let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queues.yaml");
-    fs::write(&template, &original).expect("a file");
+    fs::write(&template, &original).expect("the template is written");
     let stack = MessageStack::start_with(Options {
         template: template.clone(),
         ..options("pipe-reload")
@@ -82,7 +85,7 @@ fn a_reload_keeps_the_positions_and_the_messages_and_changes_the_attributes() {
     stack.wait_for("before", 1);
     stack.wait_for_counts("RecordsQueue", [1, 0, 0]);
     let changed = original.replace("{DelaySeconds: 2}", "{DelaySeconds: 900}");
-    fs::write(&template, changed).expect("a file");
+    fs::write(&template, changed).expect("the template is written");
     assert_eq!(stack.stack.reload(), Ok(None));
     assert_eq!(stack.counts("RecordsQueue"), [1, 0, 0]);
     let all = json!({ "AttributeNames": ["All"] });

@@ -1,4 +1,4 @@
-//! The events that requests become. The rules are those of
+//! The events that the gateway builds from requests, as documented in
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
 
 use std::{fs, time::SystemTime};
@@ -31,7 +31,7 @@ fn an_event_has_every_documented_member() {
     let context = event["requestContext"].take();
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970")
+        .expect("the clock is after 1970")
         .as_millis() as u64;
     assert!(
         now - context["timeEpoch"].as_u64().expect("a number") < 10_000,
@@ -53,8 +53,8 @@ fn an_event_has_every_documented_member() {
     });
     assert_eq!(context, expected);
 
-    let trace = event["headers"]["x-amzn-trace-id"].take();
-    let trace = trace.as_str().expect("a trace").to_owned();
+    let trace_id = event["headers"]["x-amzn-trace-id"].take();
+    let trace = trace_id.as_str().expect("a trace id is a string");
     assert!(trace.starts_with("Root=1-") && trace.len() == 40, "{trace}");
     let port = event["headers"]["x-forwarded-port"].take();
     assert!(
@@ -123,7 +123,7 @@ fn bodies_are_in_base64_unless_their_media_type_is_text() {
 }
 
 #[test]
-fn bytes_that_are_not_ascii_arrive() {
+fn bytes_that_are_not_ascii_are_passed_on() {
     let mut head =
         b"GET /echo?\xc3\xa9 HTTP/1.1\r\nhost: x\r\nx-utf: \xc3\xa9\r\nx-latin: \xe9\r\n\r\n"
             .to_vec();
@@ -159,19 +159,19 @@ fn http_1_0_chunked_bodies_and_absolute_targets_are_understood() {
     );
 }
 
-/// The events in events/ and tests/events/ are written by hand after AWS's documentation. This is the
-/// gateway's event for the request that each stands for, as far as HTTP can carry it.
+/// The events in events/ and tests/events/ are written by hand, as AWS documents them. The gateway must build the same
+/// events from the same requests, if HTTP can carry them.
 #[test]
-fn the_gateway_builds_the_events_that_the_other_tests_send() {
+fn the_gateway_builds_the_events_of_the_other_tests() {
     let workspace = local::tools::workspace();
     let mut count = 0;
     for dir in ["events", "tests/events"] {
         for entry in fs::read_dir(workspace.join(dir)).expect(dir) {
             let path = entry.expect("an entry").path();
-            let text = fs::read_to_string(&path).expect("UTF-8");
-            let file: Value = serde_json::from_str(&text).expect("JSON");
+            let content = fs::read_to_string(&path).expect("the file is UTF-8");
+            let file: Value = serde_json::from_str(&content).expect("the file is JSON");
             let event = file.get("event").unwrap_or(&file);
-            let Some(bytes) = request_of(event).filter(|_| has_true_form(event)) else {
+            let Some(bytes) = request_of(event).filter(|_| has_usual_encoding(event)) else {
                 continue;
             };
             let built = send(stack(), bytes).json();
@@ -195,8 +195,8 @@ fn the_gateway_builds_the_events_that_the_other_tests_send() {
     assert!(count >= 25, "{count}");
 }
 
-/// Whether the body of an event has the form in which API Gateway sends bodies of its type.
-fn has_true_form(event: &Value) -> bool {
+/// Whether the body of an event is encoded as API Gateway encodes bodies of its media type.
+fn has_usual_encoding(event: &Value) -> bool {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let content_type = text(&event["headers"]["content-type"]);
     let body = text(&event["body"]);

@@ -1,17 +1,17 @@
-//! What functions return, as HTTP responses, and CORS.
+//! The HTTP responses that the gateway builds from the output of functions, and CORS.
 
 use std::io::{Read, Write};
 
 use local::{Options, Stack};
 
 use crate::{
-    http::{bytes, connect, get, request},
+    http::{build_request, connect, get, request},
     options, stack,
 };
 
 #[test]
-fn a_functions_response_becomes_an_http_response() {
-    let respond = |response: &str| get(stack(), "/echo", &format!("respond {response}"));
+fn the_output_of_a_function_becomes_an_http_response() {
+    let respond = |output: &str| get(stack(), "/echo", &format!("respond {output}"));
     for (output, status, content_type, body) in [
         (
             r#"{"statusCode":201,"headers":{"content-type":"a/b"},"body":"c"}"#,
@@ -45,8 +45,8 @@ fn a_functions_response_becomes_an_http_response() {
         );
         assert_eq!(response.header("content-type"), content_type, "{output}");
     }
-    let wrong = r#"{"statusCode":200,"headers":{"Content-Length":"9","transfer-encoding":"chunked","connection":"close"},"body":"abc"}"#;
-    let response = respond(wrong);
+    let with_ignored_headers = r#"{"statusCode":200,"headers":{"Content-Length":"9","transfer-encoding":"chunked","connection":"close"},"body":"abc"}"#;
+    let response = respond(with_ignored_headers);
     assert_eq!(
         (response.status, response.text()),
         (200, "abc".to_owned()),
@@ -64,7 +64,7 @@ fn a_functions_response_becomes_an_http_response() {
 }
 
 #[test]
-fn a_response_that_api_gateway_does_not_understand_is_500() {
+fn an_invalid_output_is_500() {
     for output in [
         r#"{"statusCode":"many"}"#,
         r#"{"statusCode":99}"#,
@@ -79,12 +79,14 @@ fn a_response_that_api_gateway_does_not_understand_is_500() {
 }
 
 #[test]
-fn head_has_no_body() {
+fn a_response_to_head_has_no_body() {
     let mut stream = connect(stack());
-    let request = bytes("HEAD", "/nowhere", &["connection: close"], "");
-    stream.write_all(&request).expect("it is sent");
+    let request = build_request("HEAD", "/nowhere", &["connection: close"], "");
+    stream.write_all(&request).expect("the request is sent");
     let mut response = String::new();
-    stream.read_to_string(&mut response).expect("UTF-8");
+    stream
+        .read_to_string(&mut response)
+        .expect("the response is UTF-8");
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\n"), "{response}");
 }
@@ -95,7 +97,7 @@ const PREFLIGHT: [&str; 2] = [
 ];
 
 #[test]
-fn every_origin_may_call_a_local_api() {
+fn cors_allows_every_origin_by_default() {
     let origin = "origin: http://localhost:5173";
     let response = request(
         stack(),
@@ -112,12 +114,12 @@ fn every_origin_may_call_a_local_api() {
     ] {
         assert_eq!(response.header(name), [value], "{response:?}");
     }
-    let own = r#"respond {"statusCode":200,"headers":{"access-control-allow-origin":"https://own.example","access-control-allow-credentials":"true"}}"#;
+    let own_headers = r#"respond {"statusCode":200,"headers":{"access-control-allow-origin":"https://own.example","access-control-allow-credentials":"true"}}"#;
     let response = request(
         stack(),
         "GET",
         "/echo",
-        &[origin, &format!("x-do: {own}")],
+        &[origin, &format!("x-do: {own_headers}")],
         "",
     );
     assert_eq!(response.header("access-control-allow-origin"), ["*"]);
@@ -125,7 +127,7 @@ fn every_origin_may_call_a_local_api() {
     assert_eq!(
         response.header("access-control-allow-credentials"),
         [""; 0],
-        "the function's own are ignored"
+        "the CORS headers of the function are ignored"
     );
     assert_eq!(response.header("access-control-allow-methods"), [""; 0]);
     let response = request(stack(), "GET", "/echo", &[], "");
@@ -147,7 +149,7 @@ fn only_allowed_origins_get_cors_headers() {
         ..options("cors")
     })
     .expect("the stack starts");
-    let origins = |origin: &str| {
+    let preflight = |origin: &str| {
         let response = request(&stack, "OPTIONS", "/pets/7", &[origin, PREFLIGHT[0]], "");
         assert_eq!(response.status, 200, "the function responds");
         (
@@ -156,12 +158,12 @@ fn only_allowed_origins_get_cors_headers() {
         )
     };
     assert_eq!(
-        origins("origin: https://b.example"),
+        preflight("origin: https://b.example"),
         ("https://b.example".to_owned(), "Origin".to_owned())
     );
     assert_eq!(
-        origins("origin: https://c.example"),
+        preflight("origin: https://c.example"),
         (String::new(), String::new())
     );
-    assert_eq!(origins("origin: null"), (String::new(), String::new()));
+    assert_eq!(preflight("origin: null"), (String::new(), String::new()));
 }

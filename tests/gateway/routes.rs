@@ -1,4 +1,4 @@
-//! Which route takes a request.
+//! Which route a request matches.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn the_most_specific_route_wins_and_its_parameters_are_decoded() {
+fn the_most_specific_route_matches_and_its_parameters_are_decoded() {
     for (method, path, key, parameters) in [
         ("GET", "/pets/mine", "GET /pets/mine", json!(null)),
         ("GET", "/pets/7", "GET /pets/{id}", json!({ "id": "7" })),
@@ -61,12 +61,12 @@ fn the_most_specific_route_wins_and_its_parameters_are_decoded() {
 }
 
 #[test]
-fn without_a_default_route_api_gateway_responds_itself() {
-    let template = std::fs::read_to_string(options("").template).expect("the template");
+fn without_a_default_route_an_unmatched_request_is_404() {
+    let template = std::fs::read_to_string(options("").template).expect("the template is read");
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-default.yaml");
     let default = "        Default: {Type: HttpApi, Properties: {}}\n";
     assert!(template.contains(default));
-    std::fs::write(&path, template.replace(default, "")).expect("a file");
+    std::fs::write(&path, template.replace(default, "")).expect("the template is written");
     let stack = local::Stack::start(local::Options {
         template: path,
         ..options("no-default")

@@ -1,4 +1,4 @@
-//! SQS's API on the gateway's port.
+//! The API of SQS, on the port of the gateway.
 
 use serde_json::{Value, json};
 
@@ -22,21 +22,20 @@ fn call(operation: &str, input: Value) -> Value {
     response.json()
 }
 
-fn url(queue: &str) -> String {
+fn queue_url(queue: &str) -> String {
     let port = stack().url().rsplit(':').next().expect("a port");
     format!("http://127.0.0.1:{port}/000000000000/{queue}")
 }
 
 #[test]
 fn a_message_is_sent_received_and_deleted() {
-    let queue = url("RecordsQueue");
+    let queue = queue_url("RecordsQueue");
     let sent = call(
         "SendMessage",
         json!({ "QueueUrl": queue, "MessageBody": "hello" }),
     );
     assert_eq!(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592");
-    let receive = |input: Value| {
-        let mut input = input;
+    let receive = |mut input: Value| {
         input["QueueUrl"] = json!(queue);
         call("ReceiveMessage", input)
     };
@@ -45,8 +44,11 @@ fn a_message_is_sent_received_and_deleted() {
     assert_eq!(message["MessageId"], sent["MessageId"]);
     assert_eq!(message["Body"], "hello");
     assert_eq!(message["MD5OfBody"], sent["MD5OfMessageBody"]);
-    assert!(message["Attributes"].is_null(), "nothing asked for them");
-    // It is visible again at once, and then hidden for 30 seconds.
+    assert!(
+        message["Attributes"].is_null(),
+        "attributes are returned only on demand"
+    );
+    // It is visible at once, and then invisible for 30 seconds.
     let names = json!({ "AttributeNames": ["ApproximateReceiveCount"], "MaxNumberOfMessages": 10 });
     let second = receive(names);
     let messages = second["Messages"].as_array().expect("messages");
@@ -55,7 +57,7 @@ fn a_message_is_sent_received_and_deleted() {
     assert_eq!(messages[0]["Attributes"], attributes);
     assert_eq!(receive(json!({ "WaitTimeSeconds": 20 })), json!({}));
 
-    let counts = |name: &str| {
+    let read_count = |name: &str| {
         let input = json!({ "QueueUrl": queue, "AttributeNames": [name] });
         call("GetQueueAttributes", input)["Attributes"][name].clone()
     };
@@ -66,20 +68,24 @@ fn a_message_is_sent_received_and_deleted() {
     };
     delete(message);
     let not_visible = "ApproximateNumberOfMessagesNotVisible";
-    assert_eq!(counts(not_visible), "1", "the handle is an old one");
+    assert_eq!(
+        read_count(not_visible),
+        "1",
+        "a receipt handle becomes invalid with the next receive"
+    );
     delete(&messages[0]);
-    assert_eq!(counts(not_visible), "0");
+    assert_eq!(read_count(not_visible), "0");
 
     let late = json!({ "QueueUrl": queue, "MessageBody": "late", "DelaySeconds": 900 });
     call("SendMessage", late);
-    assert_eq!(counts("ApproximateNumberOfMessagesDelayed"), "1");
-    assert_eq!(counts("ApproximateNumberOfMessages"), "0");
+    assert_eq!(read_count("ApproximateNumberOfMessagesDelayed"), "1");
+    assert_eq!(read_count("ApproximateNumberOfMessages"), "0");
 }
 
 #[test]
 fn queues_have_urls_and_attributes() {
     let output = call("GetQueueUrl", json!({ "QueueName": "ItemsQueue" }));
-    assert_eq!(output["QueueUrl"], json!(url("ItemsQueue")));
+    assert_eq!(output["QueueUrl"], json!(queue_url("ItemsQueue")));
     let names = [
         "DelayedQueue",
         "FailuresQueue",
@@ -88,15 +94,15 @@ fn queues_have_urls_and_attributes() {
     ];
     assert_eq!(
         call("ListQueues", json!({}))["QueueUrls"],
-        json!(names.map(url))
+        json!(names.map(queue_url))
     );
     let input = json!({ "QueueNamePrefix": "I" });
     assert_eq!(
         call("ListQueues", input)["QueueUrls"],
-        json!([url("ItemsQueue")])
+        json!([queue_url("ItemsQueue")])
     );
     let arn = |queue: &str| format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
-    let input = json!({ "QueueUrl": url("ItemsQueue"), "AttributeNames": ["All"] });
+    let input = json!({ "QueueUrl": queue_url("ItemsQueue"), "AttributeNames": ["All"] });
     let policy =
         json!({ "deadLetterTargetArn": arn("FailuresQueue"), "maxReceiveCount": 3 }).to_string();
     let wanted = json!({
@@ -113,12 +119,12 @@ fn queues_have_urls_and_attributes() {
 
 #[test]
 fn errors_have_the_form_of_aws() {
-    let queue = url("ItemsQueue");
+    let queue = queue_url("ItemsQueue");
     let arn = "arn:aws:sqs:us-east-1:000000000000:ItemsQueue";
     for (operation, input, kind, wanted) in [
         (
             "ReceiveMessage",
-            json!({ "QueueUrl": url("NoQueue") }),
+            json!({ "QueueUrl": queue_url("NoQueue") }),
             "QueueDoesNotExist",
             "ItemsQueue",
         ),
@@ -165,7 +171,9 @@ fn errors_have_the_form_of_aws() {
         assert_eq!(error["__type"], format!("com.amazonaws.sqs#{kind}"));
         let message = error["message"].as_str().expect("a message");
         assert!(message.contains(wanted), "{message}");
-        let error = stack().sqs(operation, &input).expect_err("the same");
+        let error = stack()
+            .sqs(operation, &input)
+            .expect_err("the operation fails");
         assert_eq!(error, format!("{kind}: {message}"));
     }
     let target = ["x-amz-target: AmazonSQS.ListQueues"];
@@ -174,7 +182,7 @@ fn errors_have_the_form_of_aws() {
 }
 
 #[test]
-fn a_web_page_may_not_use_queues() {
+fn requests_of_web_pages_are_rejected() {
     let origin = ["origin: https://a.example"];
     let response = send_to("/", "ListQueues", &origin, &json!({}));
     assert_eq!(response.status, 403, "{response:?}");
@@ -182,7 +190,7 @@ fn a_web_page_may_not_use_queues() {
 }
 
 #[test]
-fn other_requests_go_to_the_api() {
+fn other_requests_are_passed_to_the_api() {
     let is_api = |response: Response| {
         let json = response.json();
         json["routeKey"].is_string()

@@ -1,4 +1,4 @@
-"""What openapi.yaml cannot say, for schemathesis: which URLs there are, and what goes together."""
+"""Rules that openapi.yaml cannot express, for schemathesis: formats, and members that exclude each other."""
 
 import schemathesis
 from hypothesis import strategies
@@ -11,7 +11,7 @@ schemathesis.openapi.format("entity-tags", strategies.from_regex(rf"\*|{TAG}(, {
 
 @schemathesis.hook
 def map_case(context, case):
-    """Mends what the schema allows and the API refuses: two cursors, a contact twice, gaps in a form."""
+    """Fixes requests that the schema allows and the API rejects: two cursors, repeated contacts, gaps in a form."""
     if isinstance(case.query, dict) and {"starting_after", "ending_before"} <= set(case.query):
         del case.query["ending_before"]
     if isinstance(case.body, dict):
@@ -22,12 +22,12 @@ def map_case(context, case):
 
 
 def without_gaps(form):
-    """The form without its nested contacts, whose numbers would leave gaps."""
+    """Returns the form without contacts, whose indexes would have gaps."""
     return {name: value for name, value in form.items() if not str(name).startswith("contacts[")}
 
 
 def without_repeats(contacts):
-    """The contacts, of each username the first."""
+    """Returns the contacts without those that repeat a username."""
     seen, kept = set(), []
     for contact in contacts:
         username = contact.get("username") if isinstance(contact, dict) else None

@@ -1,13 +1,13 @@
-//! The page: each of its curl lines, run by curl as the page has it but for the host, the token and
-//! the id, and each response, member by member.
+//! The examples of the documentation page. Each of its curl commands, with this stack's host and token, must return
+//! the response of the page.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, now, stack, text};
+use crate::support::{Client, now, stack, store_sample, text};
 
-/// The group of the page's examples, as the page writes it.
+/// Returns the group of the docs examples.
 fn plaza_hotel() -> Value {
     json!({
         "id": "l7cGNIBKZiNJ6wqF",
@@ -26,54 +26,51 @@ fn plaza_hotel() -> Value {
     })
 }
 
-/// Runs a line of the page in a shell, and gives curl's output.
-fn run(client: &Client, line: &str) -> String {
-    let line = line
+/// Runs a curl command of the docs examples in a shell, and returns its output.
+fn run(client: &Client, example: &str) -> String {
+    let command = example
         .replace("https://api.protocol.chat", stack().url())
         .replace("{token}", &client.token);
     let output = Command::new("sh")
-        .args(["-c", &line])
+        .args(["-c", &command])
         .output()
         .expect("sh runs");
     assert!(
         output.status.success(),
-        "{line}: {}",
+        "{command}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8(output.stdout).expect("UTF-8")
+    String::from_utf8(output.stdout).expect("the output is UTF-8")
 }
 
-/// Checks a group against the page's, member by member. Of a contact the page shows the username;
-/// of the example's id, it writes the first letter once large and once small.
-fn assert_same(group: &Value, page: &Value) {
-    assert_eq!(
-        group.as_object().expect("a group").len(),
-        page.as_object().expect("a group").len()
-    );
-    for (name, expected) in page.as_object().expect("a group") {
+/// Checks a group against the docs example, member by member. The example shows only the usernames of contacts. It
+/// writes the first letter of the id once in upper case and once in lower case.
+fn assert_same(group: &Value, example: &Value) {
+    let members = |group: &Value| group.as_object().expect("a group is an object").clone();
+    assert_eq!(members(group).len(), members(example).len());
+    for (name, expected) in &members(example) {
         let found = &group[name];
         match name.as_str() {
             "id" => assert!(text(found).eq_ignore_ascii_case(&text(expected)), "{found}"),
-            "contacts" => {
-                let usernames = |contacts: &Value| {
-                    let contacts = contacts.as_array().expect("contacts").clone();
-                    contacts
-                        .into_iter()
-                        .map(|contact| text(&contact["username"]))
-                        .collect::<Vec<_>>()
-                };
-                assert_eq!(usernames(found), usernames(expected));
-            }
+            "contacts" => assert_eq!(usernames(found), usernames(expected)),
             _ => assert_eq!(found, expected, "{name}"),
         }
     }
 }
 
+fn usernames(contacts: &Value) -> Vec<String> {
+    let contacts = contacts.as_array().expect("`contacts` is an array");
+    contacts
+        .iter()
+        .map(|contact| text(&contact["username"]))
+        .collect()
+}
+
 #[test]
-fn every_curl_line_of_the_page_does_what_the_page_shows() {
+fn each_curl_command_of_the_documentation_page_returns_the_response_of_the_page() {
     let client = Client::new();
-    local::sample::put(stack().dynamodb(), &client.account_id).expect("the sample is put");
-    let json = |line| serde_json::from_str::<Value>(&run(&client, line)).expect("JSON");
+    store_sample(&client);
+    let json = |command| serde_json::from_str::<Value>(&run(&client, command)).expect("JSON");
 
     let list = json(
         r#"curl -G https://api.protocol.chat/v1/groups \
@@ -89,22 +86,24 @@ fn every_curl_line_of_the_page_does_what_the_page_shows() {
   -H "Authorization: Bearer {token}" \
   -d name="Plaza Hotel""#,
     );
-    let mut expected = json!({
-        "id": "l7cGNIBKZiNJ6wqF",
-        "name": "Plaza Hotel",
-        "description": null,
-        "avatar_url": null,
-        "conversation_id": "ZYjVAbCE9g5XRlra",
-        "contacts": [],
-        "created_at": 692233200,
-        "archived_at": null,
-    });
-    // What is made for a new group differs from the page's, in these three members alone.
+    let mut expected = plaza_hotel();
+    for name in ["description", "avatar_url"] {
+        expected[name] = Value::Null;
+    }
+    expected["contacts"] = json!([]);
+    // Only these three members differ from the docs example, because they are new for each group.
     for name in ["id", "conversation_id"] {
         assert!(text(&created[name]).len() == 16 && created[name] != expected[name]);
         expected[name] = created[name].clone();
     }
-    assert!((0..60).contains(&(now() - created["created_at"].as_i64().expect("an integer"))));
+    assert!(
+        (0..60).contains(
+            &(now()
+                - created["created_at"]
+                    .as_i64()
+                    .expect("`created_at` is an integer"))
+        )
+    );
     expected["created_at"] = created["created_at"].clone();
     assert_same(&created, &expected);
 
