@@ -1,22 +1,26 @@
-//! What the functions take, measured side by side with their floors: for each, the least that can
-//! be done for the same request (`floor/`). Builds the release binaries, runs them on a bare Runtime
-//! API with DynamoDB Local behind, in turns, and prints tables.
+//! Measures the functions side by side with their baselines: the least code that does the same request
+//! (`baseline/`). Builds the release binaries, runs them in turns with a Runtime API and DynamoDB Local,
+//! and prints tables.
 //!
 //! ```text
-//! cargo bench                      everything, some five minutes once it is built
-//! cargo bench -- starts --rounds 5 one part of it, and less of it
-//! cargo bench -- starts --beside DIRECTORY
-//!                                  another build's binaries in the same turns
-//! cargo bench -- --json            for machines
+//! cargo bench                      everything; takes about five minutes after the build
+//! cargo bench -- starts --rounds 5 one part, with fewer instances
+//! cargo bench -- starts --compare DIRECTORY
+//!                                  also runs the binaries of another build, in the same turns
+//! cargo bench -- sizes --check     fails if the zip archive of a function exceeds its budget
+//! cargo bench -- --json            prints JSON
 //! ```
+//!
+//! The part `starts` also writes the chart `benchmark/starts.svg`.
 
 mod calls;
+mod cases;
+mod chart;
 mod process;
 mod purge;
 mod report;
 mod sizes;
 mod starts;
-mod subjects;
 mod tls;
 
 use std::{
@@ -24,24 +28,27 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use lexopt::prelude::*;
 use local::{Options, Profile, Result, Stack, tools};
-use report::Table;
 
 /// The parts, in the order in which they run.
 const PARTS: [&str; 4] = ["sizes", "starts", "calls", "purge"];
 
-const USAGE: &str = "usage: cargo bench [-- [sizes] [starts] [calls] [purge] [--rounds N] [--beside DIRECTORY] [--json]]";
+const USAGE: &str = "usage: cargo bench [-- [sizes] [starts] [calls] [purge] [--rounds N] \
+                     [--compare DIRECTORY] [--json] [--check]]";
 
-/// What is asked for.
+/// The parsed command line.
 struct Arguments {
     parts: Vec<String>,
     rounds: usize,
-    others: Vec<PathBuf>,
+    compared: Vec<PathBuf>,
     json: bool,
+    check: bool,
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| run(&arguments)) {
+    let arguments = parse(lexopt::Parser::from_env()).map_err(|error| format!("{error}; {USAGE}"));
+    match arguments.and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cargo bench: {error}");
@@ -50,66 +57,83 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<Arguments> {
+fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
     let mut arguments = Arguments {
         parts: Vec::new(),
         rounds: 30,
-        others: Vec::new(),
+        compared: Vec::new(),
         json: false,
+        check: false,
     };
-    let mut given = std::env::args().skip(1);
-    while let Some(argument) = given.next() {
-        match argument.as_str() {
-            // Cargo's own.
-            "--bench" => {}
-            "--json" => arguments.json = true,
-            "--rounds" => {
-                let rounds = given.next().and_then(|rounds| rounds.parse().ok());
-                arguments.rounds = rounds.filter(|rounds| *rounds > 0).ok_or(USAGE)?;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            // Cargo adds this option.
+            Long("bench") => {}
+            Long("check") => arguments.check = true,
+            Long("json") => arguments.json = true,
+            Long("rounds") => {
+                let positive = |text: &str| match text.parse() {
+                    Ok(rounds) if rounds > 0 => Ok(rounds),
+                    _ => Err("it must be a positive number"),
+                };
+                arguments.rounds = parser.value()?.parse_with(positive)?;
             }
-            "--beside" => {
-                // Cargo starts this in a directory of its own choice.
-                let other = given.next().map(PathBuf::from);
-                let other = other.filter(|other| other.is_absolute());
-                arguments
-                    .others
-                    .push(other.ok_or("--beside takes an absolute path")?);
+            Long("compare") => {
+                let directory = PathBuf::from(parser.value()?);
+                // Cargo runs this program in the directory of its package, not in the user's.
+                if !directory.is_absolute() {
+                    return Err("--compare takes an absolute path".into());
+                }
+                arguments.compared.push(directory);
             }
-            part if PARTS.contains(&part) => arguments.parts.push(argument),
-            other => return Err(format!("`{other}` is not known here; {USAGE}")),
+            Value(part) if PARTS.iter().any(|known| part == *known) => {
+                arguments.parts.push(part.string()?);
+            }
+            other => return Err(other.unexpected()),
         }
     }
+    if arguments.check && arguments.parts != ["sizes"] {
+        return Err("--check is only for the part sizes".into());
+    }
     if arguments.parts.is_empty() {
-        arguments.parts = PARTS.map(str::to_owned).to_vec();
+        arguments.parts = PARTS.map(str::to_owned).into();
     }
     Ok(arguments)
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let binaries = build()?;
-    let mut tables: Vec<Table> = Vec::new();
-    let wanted = |part: &str| arguments.parts.iter().any(|wanted| wanted == part);
-    if wanted("sizes") {
-        tables.push(sizes::measure(&binaries)?);
+    build("groups")?;
+    // This program is in the directory `release/deps` of the target directory.
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let release = program.ancestors().nth(2);
+    let binaries = release.ok_or("this program is not in a target directory")?;
+    if arguments.check {
+        return sizes::check(binaries);
+    }
+    build("baseline")?;
+    let mut tables = Vec::new();
+    let is_wanted = |part: &str| arguments.parts.iter().any(|wanted| wanted == part);
+    if is_wanted("sizes") {
+        tables.push(sizes::measure(binaries)?);
     }
     if arguments.parts.iter().any(|part| part != "sizes") {
         let stack = Stack::start(Options {
             name: "bench".to_owned(),
-            binaries,
+            binaries: binaries.to_owned(),
             profile: Profile::Benchmark,
             ..Options::default()
         })?;
-        if wanted("starts") {
-            tables.append(&mut starts::measure(
+        if is_wanted("starts") {
+            tables.extend(starts::measure(
                 &stack,
-                &arguments.others,
+                &arguments.compared,
                 arguments.rounds,
             )?);
         }
-        if wanted("calls") {
-            tables.append(&mut calls::measure(&stack)?);
+        if is_wanted("calls") {
+            tables.extend(calls::measure(&stack)?);
         }
-        if wanted("purge") {
+        if is_wanted("purge") {
             tables.push(purge::measure(&stack)?);
         }
     }
@@ -121,26 +145,17 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the functions as a deployment does, and the floors in the same profile, each by themselves
-/// so that neither turn on a feature of the others'.
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    for selection in [
-        ["--package=groups", "--bins"],
-        ["--package=floor", "--bins"],
-    ] {
-        let status = Command::new(&cargo)
-            .current_dir(tools::workspace())
-            .args(["build", "--release", "--locked", "--quiet"])
-            .args(selection)
-            .status();
-        let status = status.map_err(|error| format!("cannot start cargo: {error}"))?;
-        if !status.success() {
-            return Err(format!("cargo build ended with {status}"));
-        }
+/// Builds the binaries of a package as a deployment does. The functions and the baselines are built
+/// separately, so that neither enables features in the dependencies of the other.
+fn build(package: &str) -> Result<()> {
+    let status = Command::new(tools::cargo())
+        .current_dir(tools::workspace())
+        .args(["build", "--release", "--locked", "--quiet", "--bins"])
+        .args(["--package", package])
+        .status()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if status.success() {
+        return Ok(());
     }
-    // This program is in the `deps` directory of the target directory's `release`.
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let release = program.ancestors().nth(2);
-    Ok(release.ok_or("where is the target directory?")?.to_owned())
+    Err(format!("cargo build failed ({status})"))
 }

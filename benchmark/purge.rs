@@ -1,4 +1,4 @@
-//! How fast a deleted group's messages go, and what that takes.
+//! Measures how fast the messages of a deleted group are purged, and the CPU and memory of that.
 
 use std::time::{Duration, Instant};
 
@@ -6,40 +6,41 @@ use local::{Result, Stack};
 use serde_json::json;
 
 use crate::{
+    cases::put_items,
     process::{cpu_ms, peak_rss_mib},
     report::Table,
 };
 
-/// How many messages the conversations have.
+/// How many messages the conversations contain.
 const CONVERSATIONS: [usize; 2] = [1_000, 100_000];
 
-/// How long a purge may take: as long as a Lambda function may.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How long a purge may take: the longest timeout of a Lambda function.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// Purges conversations, each by an instance of its own.
+/// Purges conversations, each with a new instance.
 pub(crate) fn measure(stack: &Stack) -> Result<Table> {
-    let head = [
-        "messages",
-        "seconds",
-        "messages per second",
-        "CPU, s",
-        "peak RSS, MiB",
-    ];
-    let mut table = Table::new("Purge", &head);
+    let head = "messages | seconds | messages per second | CPU, s | peak RSS, MiB";
+    let mut table = Table::new("Purge", head);
     for count in CONVERSATIONS {
         let conversation_id = format!("{count:016}");
-        write_messages(stack, &conversation_id, count)?;
+        put_items(stack, "MessagesTable", count, |number| {
+            Ok(json!({
+                "conversation_id": { "S": conversation_id },
+                "id": { "S": format!("{number:016}") },
+                "text": { "S": "Meet you at the bar. ".repeat(10) },
+            }))
+        })?;
         let mut instance = stack.instance("purge-messages", &[])?;
         instance.wait_for_init()?;
         let body = json!({ "conversation_id": conversation_id }).to_string();
         let event = json!({ "Records": [{ "messageId": "1", "body": body }] });
         let start = Instant::now();
-        let report = instance
-            .invoke_within(&event, PATIENCE)
+        let response = instance
+            .invoke_within(&event, PURGE_TIMEOUT)
             .map_err(|error| error.to_string())?;
         let seconds = start.elapsed().as_secs_f64();
-        if report != json!({ "batchItemFailures": [] }) {
-            return Err(format!("the purge of {count} messages reports {report}"));
+        if response != json!({ "batchItemFailures": [] }) {
+            return Err(format!("the purge of {count} messages returned {response}"));
         }
         table.rows.push(vec![
             json!(count),
@@ -50,23 +51,4 @@ pub(crate) fn measure(stack: &Stack) -> Result<Table> {
         ]);
     }
     Ok(table)
-}
-
-fn write_messages(stack: &Stack, conversation_id: &str, count: usize) -> Result<()> {
-    let ids: Vec<_> = (0..count).collect();
-    for ids in ids.chunks(25) {
-        let put = |id: &usize| {
-            json!({ "PutRequest": { "Item": {
-                "conversation_id": { "S": conversation_id },
-                "id": { "S": format!("{id:016}") },
-                "text": { "S": "Meet you at the bar. ".repeat(10) },
-            } } })
-        };
-        let puts: Vec<_> = ids.iter().map(put).collect();
-        stack.dynamodb().call(
-            "BatchWriteItem",
-            &json!({ "RequestItems": { "MessagesTable": puts } }),
-        )?;
-    }
-    Ok(())
 }

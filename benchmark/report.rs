@@ -1,4 +1,4 @@
-//! Tables of results, for people as Markdown and for machines as JSON.
+//! Tables of results, printed as Markdown or as JSON.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 
 /// A table of results.
 pub(crate) struct Table {
-    /// What it shows.
     pub(crate) title: String,
-    /// The columns' names, with units.
+    /// The names of the columns, with units.
     pub(crate) head: Vec<String>,
-    /// The rows, whose values are text or numbers.
+    /// The rows. Their values are strings or numbers.
     pub(crate) rows: Vec<Vec<Value>>,
 }
 
 impl Table {
-    pub(crate) fn new(title: &str, head: &[&str]) -> Self {
+    /// Creates an empty table. `head` separates the names of the columns by ` | `.
+    pub(crate) fn new(title: &str, head: &str) -> Self {
         Self {
             title: title.to_owned(),
-            head: head.iter().map(|name| (*name).to_owned()).collect(),
+            head: head.split(" | ").map(str::to_owned).collect(),
             rows: Vec::new(),
         }
     }
@@ -26,17 +26,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<Vec<_>> = self
-            .rows
-            .iter()
-            .map(|row| row.iter().map(text).collect())
-            .collect();
+        let texts = self.rows.iter().map(|row| row.iter().map(text).collect());
+        let rows: Vec<Vec<_>> = texts.collect();
         let width = |column: usize| {
-            let cells = rows
-                .iter()
-                .map(|row: &Vec<String>| row[column].chars().count());
+            let cells = rows.iter().chain([&self.head]);
             cells
-                .chain([self.head[column].chars().count()])
+                .map(|row| row[column].chars().count())
                 .max()
                 .unwrap_or_default()
         };
@@ -44,7 +39,7 @@ impl fmt::Display for Table {
         let is_number = |column: usize| self.rows.iter().all(|row| !row[column].is_string());
         writeln!(formatter, "{}:\n", self.title)?;
         let mut line = |cells: &[String]| {
-            let cells = cells.iter().enumerate().map(|(column, cell)| {
+            let padded = cells.iter().enumerate().map(|(column, cell)| {
                 let width = widths[column];
                 if is_number(column) {
                     format!("{cell:>width$}")
@@ -52,7 +47,7 @@ impl fmt::Display for Table {
                     format!("{cell:<width$}")
                 }
             });
-            writeln!(formatter, "| {} |", cells.collect::<Vec<_>>().join(" | "))
+            writeln!(formatter, "| {} |", padded.collect::<Vec<_>>().join(" | "))
         };
         line(&self.head)?;
         let rules: Vec<_> = (0..widths.len())
@@ -70,24 +65,25 @@ impl fmt::Display for Table {
     }
 }
 
-/// A value with three digits that count, which is as many as a noisy machine is good for.
+/// Formats a value. Numbers have three significant digits, because measurements vary more than that.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "–".to_owned(),
         Value::Number(number) if number.is_f64() => {
-            let number = number.as_f64().unwrap_or_default();
-            match number.abs() {
-                size if size >= 100.0 => format!("{number:.0}"),
-                size if size >= 10.0 => format!("{number:.1}"),
-                _ => format!("{number:.2}"),
-            }
+            let float = number.as_f64().unwrap_or_default();
+            let decimals = match float.abs() {
+                100.0.. => 0,
+                10.0.. => 1,
+                _ => 2,
+            };
+            format!("{float:.decimals$}")
         }
         other => other.to_string(),
     }
 }
 
-/// All tables as one object: of each, the rows as objects.
+/// Returns all tables as one object, with the rows of each table as objects.
 pub(crate) fn json(tables: &[Table]) -> Value {
     let rows = |table: &Table| {
         let row = |row: &Vec<Value>| -> Map<_, _> {
@@ -102,7 +98,7 @@ pub(crate) fn json(tables: &[Table]) -> Value {
         .into()
 }
 
-/// The value below which this share of the samples lies.
+/// Returns the value below which this share of the samples lies.
 pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -110,7 +106,7 @@ pub(crate) fn quantile(samples: &[f64], share: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// The middle of the samples.
+/// Returns the median of the samples.
 pub(crate) fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }

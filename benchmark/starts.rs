@@ -1,32 +1,33 @@
-//! Instances from their start on: init, the first answer, warm calls, memory.
+//! Measures instances from their start: init, the first response, warm calls and memory.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use local::{Instance, Result, Stack, dynamodb};
+use local::{Result, Stack, dynamodb, tools};
 use serde_json::{Value, json};
 
 use crate::{
-    process::{Share, cpu_ms, peak_rss_mib},
+    cases::{self, Case},
+    chart::{self, Bar},
+    process::{CpuQuota, cpu_ms, peak_rss_mib},
     report::{Table, median, quantile},
-    subjects::{self, Subject},
     tls::{self, Terminator},
 };
 
-/// How many warm calls each instance gets.
-const CALLS: usize = 20;
+/// The number of warm calls of each instance.
+const WARM_CALLS: usize = 20;
 
-/// How many calls each program gets before anything is measured, for DynamoDB Local to become fast.
-const CALLS_AHEAD: usize = 1_000;
+/// The number of calls of each program before the measurement, so that DynamoDB Local is optimized.
+const CALLS_BEFORE: usize = 1_000;
 
 /// How long a call may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the functions run.
 struct Setting {
     name: &'static str,
     tls: bool,
-    /// The share of a core from the first poll on, where it is cut: Lambda gives an instance all of
-    /// one in init, and then 1 for every 1,769 MB of memory.
+    /// The share of a core after init, if it is limited: Lambda gives an instance a whole core during
+    /// init, and then one core for every 1,769 MB of memory.
     share: Option<f64>,
 }
 
@@ -47,7 +48,7 @@ impl Setting {
     }
 }
 
-/// What instances of one program took, each sample of one instance but those of warm calls.
+/// The samples of one program: one of each instance, and one of each warm call.
 #[derive(Default)]
 struct Samples {
     init: Vec<f64>,
@@ -59,232 +60,204 @@ struct Samples {
     rss: Vec<f64>,
 }
 
-/// A ratio of medians to the floor's that we want, at most.
-struct Target {
-    setting: &'static str,
-    measure: &'static str,
-    of: Measure,
-    limit: f64,
-}
-
-/// One kind of sample.
+/// Selects one kind of sample.
 type Measure = fn(&Samples) -> &Vec<f64>;
 
-const TARGETS: [Target; 8] = [
-    Target::new(WHOLE_CORE, "init + first answer", |s| &s.both, 1.2),
-    Target::new(AT_256_MB, "init + first answer", |s| &s.both, 1.2),
-    Target::new(AT_128_MB, "init + first answer", |s| &s.both, 0.8),
-    Target::new(WHOLE_CORE, "first answer", |s| &s.first, 0.6),
-    Target::new(AT_256_MB, "first answer", |s| &s.first, 0.45),
-    Target::new(WHOLE_CORE, "warm call, p50", |s| &s.warm, 1.1),
-    Target::new(WHOLE_CORE, "warm call, CPU", |s| &s.warm_cpu, 1.25),
-    Target::new(WHOLE_CORE, "peak RSS", |s| &s.rss, 1.15),
+/// Limits on the ratio of a function's median to its baseline's: the setting, the name and the kind of
+/// the samples, and the highest ratio.
+const TARGETS: [(&str, &str, Measure, f64); 8] = [
+    (WHOLE_CORE, "init + first response", |s| &s.both, 1.2),
+    (AT_256_MB, "init + first response", |s| &s.both, 1.2),
+    (AT_128_MB, "init + first response", |s| &s.both, 0.8),
+    (WHOLE_CORE, "first response", |s| &s.first, 0.6),
+    (AT_256_MB, "first response", |s| &s.first, 0.45),
+    (WHOLE_CORE, "warm call, p50", |s| &s.warm, 1.1),
+    (WHOLE_CORE, "warm call, CPU", |s| &s.warm_cpu, 1.25),
+    (WHOLE_CORE, "peak RSS", |s| &s.rss, 1.15),
 ];
 
-impl Target {
-    const fn new(setting: &'static str, measure: &'static str, of: Measure, limit: f64) -> Self {
-        Self {
-            setting,
-            measure,
-            of,
-            limit,
-        }
-    }
-}
+/// All samples of a setting, by the index of the case.
+type Measured = (&'static Setting, Vec<Samples>);
 
-/// How the median of one program's samples stands to that of its floor.
-fn ratio(of: Measure, samples: &[Samples], index: usize, floor: usize) -> f64 {
-    median(of(&samples[index])) / median(of(&samples[floor]))
-}
-
-/// Starts this many instances of each program in each setting, in turns, so that what else the
-/// machine does falls on all alike.
-pub(crate) fn measure(stack: &Stack, others: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
-    let terminator = tls::terminate(stack.dynamodb())?;
-    let subjects = subjects::all(stack, others)?;
-    for subject in &subjects {
-        one_life(stack, subject, &SETTINGS[0], &terminator, None, CALLS_AHEAD)?;
+/// Starts `rounds` instances of each program in each setting. The programs take turns, so that other
+/// load on the machine affects all of them alike.
+pub(crate) fn measure(stack: &Stack, compared: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
+    let terminator = Terminator::start(stack.dynamodb())?;
+    let cases = cases::all(stack, compared)?;
+    let measure = |case: &Case, setting: &_, quota: Option<&_>, calls, samples: &mut _| {
+        measure_instance(stack, &terminator, case, setting, quota, calls, samples)
+            .map_err(|error| format!("{}: {error}", case.binary))
+    };
+    let mut ignored = Samples::default();
+    for case in &cases {
+        measure(case, &SETTINGS[0], None, CALLS_BEFORE, &mut ignored)?;
     }
-    let mut tables = Vec::new();
-    let mut measured = Vec::new();
+    let mut measured: Vec<Measured> = Vec::new();
     for setting in &SETTINGS {
-        let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples::default()).collect();
-        let share = match setting.share.map(Share::of_a_core) {
-            Some(None) => {
-                eprintln!(
-                    "{}: not measured, this machine has no control groups for us",
-                    setting.name
-                );
-                continue;
-            }
-            share => share.flatten(),
-        };
+        let quota = setting.share.and_then(CpuQuota::new);
+        if setting.share.is_some() && quota.is_none() {
+            eprintln!("{}: skipped, no control groups", setting.name);
+            continue;
+        }
+        let mut samples: Vec<_> = cases.iter().map(|_| Samples::default()).collect();
         for _ in 0..rounds {
-            for (subject, samples) in subjects.iter().zip(&mut samples) {
-                let sample = one_life(stack, subject, setting, &terminator, share.as_ref(), CALLS);
-                let sample = sample.map_err(|error| format!("{}: {error}", subject.binary))?;
-                samples.add(sample);
+            for (case, own) in cases.iter().zip(&mut samples) {
+                measure(case, setting, quota.as_ref(), WARM_CALLS, own)?;
             }
         }
-        tables.push(table(setting, &subjects, &samples));
-        measured.push((setting.name, samples));
+        measured.push((setting, samples));
     }
-    tables.push(targets(&subjects, &measured));
-    Ok(tables)
+    write_chart(&cases, &measured)?;
+    let mut all: Vec<_> = measured
+        .iter()
+        .flat_map(|setting| tables(&cases, setting))
+        .collect();
+    all.push(targets(&cases, &measured));
+    Ok(all)
 }
 
-/// Starts an instance, and sees it through to its last call.
-fn one_life(
+/// Starts an instance, makes its calls, and adds the times, the CPU and the memory to `samples`.
+fn measure_instance(
     stack: &Stack,
-    subject: &Subject,
-    setting: &Setting,
     terminator: &Terminator,
-    share: Option<&Share>,
+    case: &Case,
+    setting: &Setting,
+    quota: Option<&CpuQuota>,
     calls: usize,
-) -> Result<Samples> {
-    let mut variables: Vec<_> = subject
-        .variables
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    // Over plain HTTP they are read as well.
+    samples: &mut Samples,
+) -> Result<()> {
+    // A function reads the certificate authorities over plain HTTP too.
     let authorities = terminator.authorities.display().to_string();
-    variables.push((tls::AUTHORITIES, &authorities));
+    let mut variables = vec![(tls::AUTHORITIES, authorities.as_str())];
+    variables.extend(
+        case.variables
+            .iter()
+            .map(|(name, value)| (*name, value.as_str())),
+    );
     if setting.tls {
         variables.push((dynamodb::ENDPOINT_URL, &terminator.url));
     }
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    let mut instance = stack.instance(&subject.binary, &variables)?;
+    let mut instance = stack.instance(&case.binary, &variables)?;
     let process = instance.process_id();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let init = milliseconds(instance.wait_for_init()?);
-    if let Some(share) = share {
-        share.take(process)?;
+    if let Some(quota) = quota {
+        quota.limit(process)?;
     }
-    let event = subject.event.to_string();
-    let call = |instance: &mut Instance| {
-        subject.restore(stack)?;
-        let (answer, time) = instance.exchange(event.clone().into_bytes(), PATIENCE)?;
-        let answer: Value = answer
-            .ok()
-            .and_then(|answer| serde_json::from_slice(&answer).ok())
-            .ok_or("it reports an error")?;
-        match answer["statusCode"].as_u64() {
+    let event = case.event.to_string();
+    let mut call = || {
+        case.restore(stack)?;
+        let (outcome, time) = instance.exchange(event.clone().into_bytes(), CALL_TIMEOUT)?;
+        let output = outcome.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
+        let response: Value = serde_json::from_slice(&output).map_err(|error| error.to_string())?;
+        match response["statusCode"].as_u64() {
             Some(200..=204) => Ok(milliseconds(time)),
-            _ => Err(answer.to_string()),
+            _ => Err(response.to_string()),
         }
     };
-    let first = call(&mut instance)?;
+    let first = call()?;
     let both_cpu = cpu_ms(process)?;
-    let warm = (0..calls)
-        .map(|_| call(&mut instance))
-        .collect::<Result<_>>()?;
-    let warm_cpu = (cpu_ms(process)? - both_cpu) / calls as f64;
-    Ok(Samples {
-        init: vec![init],
-        first: vec![first],
-        both: vec![init + first],
-        both_cpu: vec![both_cpu],
-        warm,
-        warm_cpu: vec![warm_cpu],
-        rss: vec![peak_rss_mib(process)?],
-    })
-}
-
-impl Samples {
-    fn add(&mut self, mut other: Self) {
-        self.init.append(&mut other.init);
-        self.first.append(&mut other.first);
-        self.both.append(&mut other.both);
-        self.both_cpu.append(&mut other.both_cpu);
-        self.warm.append(&mut other.warm);
-        self.warm_cpu.append(&mut other.warm_cpu);
-        self.rss.append(&mut other.rss);
+    for _ in 0..calls {
+        samples.warm.push(call()?);
     }
+    samples.init.push(init);
+    samples.first.push(first);
+    samples.both.push(init + first);
+    samples.both_cpu.push(both_cpu);
+    samples
+        .warm_cpu
+        .push((cpu_ms(process)? - both_cpu) / calls as f64);
+    samples.rss.push(peak_rss_mib(process)?);
+    Ok(())
 }
 
-fn table(setting: &Setting, subjects: &[Subject], samples: &[Samples]) -> Table {
-    let head = [
-        "function",
-        "init, ms",
-        "first, ms",
-        "init + first, ms",
-        "middle half",
-        "to floor",
-        "CPU, ms",
-        "warm p50, ms",
-        "warm p99, ms",
-        "p50 to floor",
-        "CPU per call, ms",
-        "CPU to floor",
-        "peak RSS, MiB",
-        "RSS to floor",
-    ];
-    let mut table = Table::new(&format!("From the start on: {}", setting.name), &head);
-    for (index, subject) in subjects.iter().enumerate() {
-        let ratio = |of: Measure| json!(ratio(of, samples, index, subject.floor));
-        let samples = &samples[index];
-        let middle = format!(
-            "{:.1} to {:.1}",
-            quantile(&samples.both, 0.25),
-            quantile(&samples.both, 0.75)
-        );
-        table.rows.push(vec![
-            json!(subject.binary),
-            json!(median(&samples.init)),
-            json!(median(&samples.first)),
-            json!(median(&samples.both)),
-            json!(middle),
-            ratio(|s| &s.both),
-            json!(median(&samples.both_cpu)),
-            json!(median(&samples.warm)),
-            json!(quantile(&samples.warm, 0.99)),
-            ratio(|s| &s.warm),
-            json!(median(&samples.warm_cpu)),
-            ratio(|s| &s.warm_cpu),
-            json!(median(&samples.rss)),
-            ratio(|s| &s.rss),
+/// Returns the ratio of a case's median to its baseline's.
+fn ratio(measure: Measure, samples: &[Samples], index: usize, case: &Case) -> f64 {
+    median(measure(&samples[index])) / median(measure(&samples[case.baseline]))
+}
+
+/// Returns the tables of the start and of the warm calls. Ratios are to the baseline.
+fn tables(cases: &[Case], (setting, samples): &Measured) -> [Table; 2] {
+    let head = "function | init, ms | first, ms | both, ms | middle half | ratio | CPU, ms";
+    let mut starts = Table::new(&format!("Init and first response: {}", setting.name), head);
+    let head =
+        "function | p50, ms | p99, ms | p50 ratio | CPU, ms | CPU ratio | RSS, MiB | RSS ratio";
+    let mut calls = Table::new(&format!("Warm calls: {}", setting.name), head);
+    for (index, case) in cases.iter().enumerate() {
+        let own = &samples[index];
+        let ratio_of = |measure| json!(ratio(measure, samples, index, case));
+        let [lower, upper] = [0.25, 0.75].map(|share| quantile(&own.both, share));
+        starts.rows.push(vec![
+            json!(case.binary),
+            json!(median(&own.init)),
+            json!(median(&own.first)),
+            json!(median(&own.both)),
+            json!(format!("{lower:.1} to {upper:.1}")),
+            ratio_of(|s| &s.both),
+            json!(median(&own.both_cpu)),
+        ]);
+        calls.rows.push(vec![
+            json!(case.binary),
+            json!(median(&own.warm)),
+            json!(quantile(&own.warm, 0.99)),
+            ratio_of(|s| &s.warm),
+            json!(median(&own.warm_cpu)),
+            ratio_of(|s| &s.warm_cpu),
+            json!(median(&own.rss)),
+            ratio_of(|s| &s.rss),
         ]);
     }
-    table
+    [starts, calls]
 }
 
-/// The targets, and the function that is furthest from each.
-fn targets(subjects: &[Subject], measured: &[(&str, Vec<Samples>)]) -> Table {
-    let head = [
-        "target, to floor",
-        "setting",
-        "at most",
-        "highest",
-        "of",
-        "met",
-    ];
-    let mut table = Table::new("Targets", &head);
-    for target in &TARGETS {
-        let in_setting = measured.iter().find(|(name, _)| *name == target.setting);
-        let Some((_, samples)) = in_setting else {
+/// Returns the table of the targets, each with the function that has the highest ratio.
+fn targets(cases: &[Case], measured: &[Measured]) -> Table {
+    let head = "target, to baseline | setting | at most | highest | function | met";
+    let mut table = Table::new("Targets", head);
+    for (target_setting, name, measure, limit) in TARGETS {
+        let mut settings = measured.iter();
+        let Some((_, samples)) = settings.find(|(setting, _)| setting.name == target_setting)
+        else {
             continue;
         };
-        // Neither the floors themselves nor other builds.
-        let ours = subjects
+        let functions = cases
             .iter()
             .enumerate()
-            .filter(|(index, subject)| subject.floor != *index && !subject.binary.contains('/'));
-        let ratios = ours.map(|(index, subject)| {
-            let ratio = ratio(target.of, samples, index, subject.floor);
-            (ratio, subject)
-        });
-        let Some((highest, subject)) = ratios.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
+            .filter(|(index, case)| case.baseline != *index && !case.is_compared());
+        let ratios = functions.map(|(index, case)| (ratio(measure, samples, index, case), case));
+        let Some((highest, case)) = ratios.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {
             continue;
         };
-        let met = if highest <= target.limit { "yes" } else { "no" };
         table.rows.push(vec![
-            json!(target.measure),
-            json!(target.setting),
-            json!(target.limit),
+            json!(name),
+            json!(target_setting),
+            json!(limit),
             json!(highest),
-            json!(subject.binary),
-            json!(met),
+            json!(case.binary),
+            json!(if highest <= limit { "yes" } else { "no" }),
         ]);
     }
     table
+}
+
+/// Writes the chart of the settings with a whole core.
+fn write_chart(cases: &[Case], measured: &[Measured]) -> Result<()> {
+    let whole_core = measured
+        .iter()
+        .filter(|(setting, _)| setting.share.is_none());
+    let settings: Vec<_> = whole_core
+        .map(|(setting, samples)| {
+            let programs = cases.iter().zip(samples);
+            let bars = programs
+                .filter(|(case, _)| !case.is_compared())
+                .map(|(case, samples)| Bar {
+                    name: &case.binary,
+                    init: median(&samples.init),
+                    both: median(&samples.both),
+                });
+            (setting.name, bars.collect())
+        })
+        .collect();
+    let path = tools::workspace().join("benchmark/starts.svg");
+    fs::write(&path, chart::draw(&settings)).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,6 +1,6 @@
-//! TLS 1.3 before DynamoDB Local, because the handshake is most of a real cold start.
+//! A TLS 1.3 terminator in front of DynamoDB Local, because the handshake is most of a real cold start.
 
-use std::{env, fs, io, path::PathBuf, sync::Arc};
+use std::{env, error::Error, fs, io, path::PathBuf, sync::Arc};
 
 use local::{DynamoDb, Result};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -16,89 +16,86 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// The variable that names the certificate authorities to trust, as OpenSSL has it.
+/// The environment variable with the file of trusted certificate authorities, as OpenSSL defines it.
 pub(crate) const AUTHORITIES: &str = "SSL_CERT_FILE";
 
-/// Where systems keep the authorities that they trust.
-const SYSTEMS: [&str; 3] = [
+/// Where systems store the certificate authorities that they trust.
+const SYSTEM_AUTHORITIES: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 ];
 
-/// A running terminator.
+/// A running terminator. It stops when it is dropped.
 pub(crate) struct Terminator {
     pub(crate) url: String,
-    /// The file of the system's authorities and its own, so that a function has as many to read as
-    /// on Lambda.
+    /// A file with the system's certificate authorities and the terminator's own, so that a function
+    /// reads as many as on Lambda.
     pub(crate) authorities: PathBuf,
     _runtime: Runtime,
 }
 
-/// Starts a terminator before a DynamoDB.
-pub(crate) fn terminate(dynamodb: &DynamoDb) -> Result<Terminator> {
-    let fault = |error: &dyn std::fmt::Display| format!("no TLS: {error}");
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().map_err(|error| fault(&error))?;
-    let authority = CertifiedIssuer::self_signed(authority, key).map_err(|error| fault(&error))?;
-    let key = KeyPair::generate().map_err(|error| fault(&error))?;
-    let server = CertificateParams::new(["localhost".to_owned()]).map_err(|error| fault(&error))?;
-    let server = server
-        .signed_by(&key, &authority)
-        .map_err(|error| fault(&error))?;
+impl Terminator {
+    /// Starts a terminator in front of a DynamoDB.
+    pub(crate) fn start(dynamodb: &DynamoDb) -> Result<Self> {
+        Self::try_start(dynamodb).map_err(|error| format!("cannot serve TLS: {error}"))
+    }
 
-    let system = env::var(AUTHORITIES)
-        .ok()
-        .into_iter()
-        .chain(SYSTEMS.map(str::to_owned));
-    let system = system
-        .into_iter()
-        .find_map(|path| fs::read_to_string(path).ok());
-    let bundle =
-        system.ok_or("this machine has no file of certificate authorities")? + &authority.pem();
-    let authorities = env::temp_dir().join(format!("groups-bench-{}.pem", std::process::id()));
-    fs::write(&authorities, bundle).map_err(|error| fault(&error))?;
+    fn try_start(dynamodb: &DynamoDb) -> Result<Self, Box<dyn Error>> {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &authority)?;
 
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_protocol_versions(&[&TLS13])
-        .with_no_client_auth()
-        .with_single_cert(vec![server.der().clone(), authority.der().clone()], key)
-        .map_err(|error| fault(&error))?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let upstream = dynamodb.endpoint().trim_start_matches("http://").to_owned();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_io()
-        .build();
-    let runtime = runtime.map_err(|error| fault(&error))?;
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
-    let listener = listener.map_err(|error| fault(&error))?;
-    let port = listener.local_addr().map_err(|error| fault(&error))?.port();
-    runtime.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(relay(stream, acceptor.clone(), upstream.clone()));
-        }
-    });
-    Ok(Terminator {
-        url: format!("https://localhost:{port}"),
-        authorities,
-        _runtime: runtime,
-    })
-}
+        let mut files = env::var(AUTHORITIES)
+            .into_iter()
+            .chain(SYSTEM_AUTHORITIES.map(str::to_owned));
+        let system = files
+            .find_map(|path| fs::read_to_string(path).ok())
+            .ok_or("this machine has no file of certificate authorities")?;
+        let authorities = env::temp_dir().join(format!("groups-bench-{}.pem", std::process::id()));
+        fs::write(&authorities, system + &authority.pem())?;
 
-/// Copies bytes in both directions until both ends have closed.
-async fn relay(stream: TcpStream, acceptor: TlsAcceptor, upstream: String) -> io::Result<()> {
-    let mut upstream = TcpStream::connect(upstream).await?;
-    upstream.set_nodelay(true)?;
-    stream.set_nodelay(true)?;
-    let mut stream = acceptor.accept(stream).await?;
-    copy_bidirectional(&mut stream, &mut upstream).await?;
-    Ok(())
+        let chain = vec![certificate.der().clone(), authority.der().clone()];
+        let private_key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_protocol_versions(&[&TLS13])
+            .with_no_client_auth()
+            .with_single_cert(chain, private_key)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let upstream = dynamodb.endpoint().trim_start_matches("http://").to_owned();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_io()
+            .build()?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let port = listener.local_addr()?.port();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(relay(stream, acceptor.clone(), upstream.clone()));
+            }
+        });
+        Ok(Self {
+            url: format!("https://localhost:{port}"),
+            authorities,
+            _runtime: runtime,
+        })
+    }
 }
 
 impl Drop for Terminator {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.authorities);
     }
+}
+
+/// Copies bytes in both directions until both ends have closed.
+async fn relay(client: TcpStream, acceptor: TlsAcceptor, upstream: String) -> io::Result<()> {
+    let mut server = TcpStream::connect(upstream).await?;
+    server.set_nodelay(true)?;
+    client.set_nodelay(true)?;
+    let mut plaintext = acceptor.accept(client).await?;
+    copy_bidirectional(&mut plaintext, &mut server).await?;
+    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
+    os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Command, ExitCode, ExitStatus},
     time::Duration,
 };
 
 use lexopt::prelude::*;
-use std::os::unix::process::ExitStatusExt;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::Child,
     signal::unix::{SignalKind, signal},
@@ -37,17 +38,17 @@ Options:
     --data-dir DIR           Keep the data in this directory (default: in memory); not with a command
     --reset                  Delete the data in the data directory first
     --parameter NAME=VALUE   Set a parameter of template.yaml (repeatable); AllowedOrigins is * here
-    --concurrency N          How many instances a function may have at once (default: 10)
+    --concurrency N          The number of instances that a function may have at once (default: 10)
     --release                Build and run the functions as they are deployed, optimized
-    --json                   Print the functions' JSON log, not a line for each request
+    --json                   Print the functions' JSON log instead of a line for each request
     --help                   Print this text
 
-If AWS_ENDPOINT_URL_DYNAMODB is set, that DynamoDB is used and none is started.";
+If AWS_ENDPOINT_URL_DYNAMODB is set, that DynamoDB is used instead of DynamoDB Local.";
 
 /// The account of the token and the sample groups.
 pub(crate) const ACCOUNT_ID: &str = "local";
 
-/// How long a command may go on after a signal before it gets SIGTERM, and then SIGKILL.
+/// How long a command may run after a signal before it receives SIGTERM, and then SIGKILL.
 const COMMAND_EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The parsed command line.
@@ -96,7 +97,7 @@ fn parse(mut given: Vec<OsString>) -> Result<Arguments> {
         .map_err(|error| format!("{error}; see cargo local --help"))?;
     let only_serving = arguments.port.is_some() || arguments.data_dir.is_some();
     if only_serving && !arguments.command.is_empty() {
-        return Err("a command gets a stack of its own: omit --port and --data-dir".to_owned());
+        return Err("a command always has its own stack: omit --port and --data-dir".to_owned());
     }
     if arguments.reset && arguments.data_dir.is_none() {
         return Err("--reset needs --data-dir: without one, the data are in memory".to_owned());
@@ -110,31 +111,28 @@ fn parse_options(arguments: &mut Arguments, given: Vec<OsString>) -> Result<(), 
         match argument {
             Long("help") | Short('h') => arguments.help = true,
             Long("port") => {
-                let port = |text: &str| {
-                    text.parse()
-                        .ok()
-                        .filter(|port| *port > 0)
-                        .ok_or("a port is 1 to 65535")
+                let parse_port = |text: &str| match text.parse() {
+                    Ok(port @ 1..) => Ok(port),
+                    _ => Err("a port is 1 to 65535"),
                 };
-                arguments.port = Some(parser.value()?.parse_with(port)?);
+                arguments.port = Some(parser.value()?.parse_with(parse_port)?);
             }
             Long("data-dir") => arguments.data_dir = Some(parser.value()?.into()),
             Long("reset") => arguments.reset = true,
             Long("parameter") => {
-                let pair = |text: &str| {
+                let parse_pair = |text: &str| {
                     let (name, value) = text.split_once('=').ok_or("a parameter is NAME=VALUE")?;
                     Ok::<_, &str>((name.to_owned(), value.to_owned()))
                 };
-                arguments.parameters.push(parser.value()?.parse_with(pair)?);
+                let parameter = parser.value()?.parse_with(parse_pair)?;
+                arguments.parameters.push(parameter);
             }
             Long("concurrency") => {
-                let count = |text: &str| {
-                    text.parse()
-                        .ok()
-                        .filter(|n| (1..=1000).contains(n))
-                        .ok_or("it is 1 to 1000")
+                let parse_count = |text: &str| match text.parse() {
+                    Ok(count @ 1..=1000) => Ok(count),
+                    _ => Err("it is 1 to 1000"),
                 };
-                arguments.concurrency = Some(parser.value()?.parse_with(count)?);
+                arguments.concurrency = Some(parser.value()?.parse_with(parse_count)?);
             }
             Long("release") => arguments.release = true,
             Long("json") => arguments.json = true,
@@ -144,17 +142,18 @@ fn parse_options(arguments: &mut Arguments, given: Vec<OsString>) -> Result<(), 
     Ok(())
 }
 
-/// Returns the options of a stack. Reads the template first, so that a wrong parameter is reported
-/// before the build.
+/// Returns the options of a stack. Also reads the template, so that a wrong parameter is reported before
+/// the build.
 pub(crate) fn stack_options(arguments: &Arguments, name: &str) -> Result<Options> {
+    let profile = if arguments.release {
+        "release"
+    } else {
+        "debug"
+    };
     let mut options = Options {
         name: name.to_owned(),
         port: arguments.port,
-        binaries: tools::target_dir()?.join(if arguments.release {
-            "release"
-        } else {
-            "debug"
-        }),
+        binaries: tools::target_dir()?.join(profile),
         json: arguments.json,
         ..Options::default()
     };
@@ -169,20 +168,20 @@ pub(crate) fn stack_options(arguments: &Arguments, name: &str) -> Result<Options
     Ok(options)
 }
 
-/// Builds the functions while DynamoDB Local is fetched.
+/// Builds the functions and fetches DynamoDB Local at the same time.
 pub(crate) fn prepare(release: bool) -> Result<()> {
-    let build = std::thread::spawn(move || build(release));
+    let building = std::thread::spawn(move || build(release));
     if DynamoDb::from_env().is_none() {
         tools::DynamoDbLocal::fetch()?;
     }
-    build
+    building
         .join()
         .unwrap_or_else(|_| Err("the build was interrupted".to_owned()))
 }
 
-/// Builds the functions. A debug build selects no package, as `cargo test` does, so that the
-/// dependencies have the same features in both and are compiled once. A release build selects the
-/// functions' package, as `sam build` does.
+/// Builds the functions. A debug build selects no package, as `cargo test` does, so that both use the same
+/// features of the dependencies and compile them once. A release build selects the functions' package, as
+/// `sam build` does.
 pub(crate) fn build(release: bool) -> Result<()> {
     let mut reaper = ProcessReaper::start()?;
     let mut command = Command::new(tools::cargo());
@@ -205,7 +204,7 @@ pub(crate) fn build(release: bool) -> Result<()> {
     }
 }
 
-/// Catches SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal) from now on. The future waits for
+/// Catches SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal) from now on. The future completes at
 /// the first of them.
 pub(crate) fn catch_signals() -> impl Future<Output = ()> {
     let _context = runtime().enter();
@@ -214,22 +213,22 @@ pub(crate) fn catch_signals() -> impl Future<Output = ()> {
         SignalKind::terminate(),
         SignalKind::hangup(),
     ];
-    let signals = kinds.map(|kind| signal(kind).ok());
+    let streams = kinds.map(|kind| signal(kind).ok());
     async {
-        let received = signals
+        let received = streams
             .into_iter()
             .flatten()
-            .map(|mut signal| Box::pin(async move { signal.recv().await }));
+            .map(|mut stream| Box::pin(async move { stream.recv().await }));
         futures_util::future::select_all(received).await;
     }
 }
 
-/// Ends this process at once if a signal comes, until the task is aborted. The reaper then ends what
-/// was started.
+/// Exits this process at the first signal, until the task is aborted. The reaper then ends the child
+/// processes.
 pub(crate) fn exit_on_signal() -> tokio::task::JoinHandle<()> {
-    let signal = catch_signals();
+    let received = catch_signals();
     runtime().spawn(async {
-        signal.await;
+        received.await;
         std::process::exit(130);
     })
 }
@@ -250,7 +249,7 @@ fn run_command(arguments: &Arguments) -> Result<ExitCode> {
         .env("GROUPS_URL", stack.url())
         .env("GROUPS_TOKEN", token)
         .kill_on_drop(true);
-    let signal = catch_signals();
+    let received = catch_signals();
     startup.abort();
     let spawned = block_on(async { command.spawn() });
     let mut process =
@@ -259,7 +258,7 @@ fn run_command(arguments: &Arguments) -> Result<ExitCode> {
     let status = block_on(async {
         tokio::select! {
             status = process.wait() => status.map_err(|error| error.to_string()),
-            () = signal => end(&mut process).await,
+            () = received => end(&mut process).await,
             error = stack.dynamodb_exit() => Err(error),
         }
     })?;
@@ -269,17 +268,15 @@ fn run_command(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// Waits for a command after a signal. Ctrl-C reaches the command too. Otherwise it gets SIGTERM
-/// after a grace period, and SIGKILL after another.
+/// Waits for a command after a signal. The terminal sends Ctrl-C to the command too. If the command does not
+/// exit, it receives SIGTERM after a grace period, and SIGKILL after another.
 async fn end(process: &mut Child) -> Result<ExitStatus> {
     if let Ok(Ok(status)) = timeout(COMMAND_EXIT_TIMEOUT, process.wait()).await {
         return Ok(status);
     }
-    if let Some(id) = process
-        .id()
-        .and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
-    {
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    let id = process.id().map(u32::cast_signed);
+    if let Some(id) = id.and_then(Pid::from_raw) {
+        let _ = kill_process(id, Signal::TERM);
     }
     if timeout(COMMAND_EXIT_TIMEOUT, process.wait()).await.is_err() {
         let _ = process.start_kill();
@@ -321,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_is_one_line_that_names_the_option() {
+    fn the_error_of_a_wrong_command_line_is_one_line_that_names_the_option() {
         for (line, wanted) in [
             ("--port", "--port"),
             ("--port 0", "1 to 65535"),

@@ -1,4 +1,4 @@
-//! A client of DynamoDB's HTTP interface, and DynamoDB Local.
+//! A client for DynamoDB's HTTP API, and the start of DynamoDB Local.
 
 use std::{
     collections::BTreeMap,
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::{
-    ProcessReaper, Profile, Result, Template, block_on, logs::Log, template::items,
-    tools::DynamoDbLocal,
+    ANY_PORT, Options, ProcessReaper, Result, Template, block_on, listen, logs::Logs,
+    template::items, tools::DynamoDbLocal,
 };
 
 /// The environment variable with the URL of a DynamoDB endpoint, as the SDKs define it.
@@ -35,10 +35,10 @@ pub const ACCESS_KEY: &str = "local";
 /// How long DynamoDB may take to start, and to respond.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long DynamoDB Local may fail to read its data.
+/// How long DynamoDB Local may report that it cannot read its data.
 const DATA_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Properties of a table's definition that CreateTable does not have.
+/// Properties of a table in CloudFormation that are not parameters of `CreateTable`, or that are set here.
 const NOT_IN_CREATE_TABLE: [&str; 6] = [
     "DeletionProtectionEnabled",
     "PointInTimeRecoverySpecification",
@@ -48,7 +48,7 @@ const NOT_IN_CREATE_TABLE: [&str; 6] = [
     "TimeToLiveSpecification",
 ];
 
-/// A directory for DynamoDB Local's data, which no other stack uses at the same time.
+/// A directory for DynamoDB Local's data. The lock keeps other stacks from using it at the same time.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -56,11 +56,11 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the directory if it does not exist, and locks it. `reset` deletes the data in it, and
-    /// no other files.
+    /// Creates the directory if it does not exist, and locks it. `reset` deletes the data in it, but no
+    /// other files.
     ///
     /// # Errors
-    /// Returns an error if it cannot be written, or another stack uses it.
+    /// Returns an error if the directory cannot be written, or if another stack uses it.
     pub fn open(path: &Path, reset: bool) -> Result<Self> {
         let context = |error: std::io::Error| {
             format!("cannot use the data directory {}: {error}", path.display())
@@ -71,17 +71,18 @@ impl DataDir {
         fs::create_dir_all(path).map_err(context)?;
         let lock = File::create(path.join("lock")).map_err(context)?;
         lock.try_lock().map_err(|_| {
-            format!("the data directory {} is in use by another `cargo local`. Stop that, or choose another with --data-dir", path.display())
+            format!(
+                "the data directory {} is in use by another `cargo local`. \
+                 Stop that, or choose another with --data-dir",
+                path.display()
+            )
         })?;
-        for entry in fs::read_dir(path)
-            .map_err(context)?
-            .flatten()
-            .filter(|_| reset)
-        {
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("shared-local-instance.db")
+        for entry in fs::read_dir(path).map_err(context)?.flatten() {
+            let name = entry.file_name();
+            if reset
+                && name
+                    .to_string_lossy()
+                    .starts_with("shared-local-instance.db")
             {
                 fs::remove_file(entry.path()).map_err(context)?;
             }
@@ -93,7 +94,7 @@ impl DataDir {
     }
 }
 
-/// A client of a DynamoDB endpoint.
+/// A client for a DynamoDB endpoint.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     endpoint: String,
@@ -101,7 +102,7 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// A client of the endpoint with this URL (plain HTTP).
+    /// Creates a client for the endpoint with this URL (plain HTTP).
     pub fn at(endpoint: &str) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -111,7 +112,7 @@ impl DynamoDb {
         }
     }
 
-    /// A client of the endpoint in `AWS_ENDPOINT_URL_DYNAMODB`, if the variable is set.
+    /// Creates a client for the endpoint in `AWS_ENDPOINT_URL_DYNAMODB`, if the variable is set.
     pub fn from_env() -> Option<Self> {
         let endpoint = std::env::var(ENDPOINT_URL)
             .ok()
@@ -124,20 +125,20 @@ impl DynamoDb {
         &self.endpoint
     }
 
-    /// Starts DynamoDB Local on `port`, with its data in `data_dir`, or in memory.
+    /// Starts DynamoDB Local on any free port.
     ///
     /// # Errors
-    /// Returns an error if it cannot be started, or exits before it responds.
+    /// Returns an error if it cannot be started, or does not respond.
     pub(crate) fn start(
         program: &DynamoDbLocal,
         reaper: &ProcessReaper,
-        log: &Log,
-        port: u16,
-        data_dir: Option<&DataDir>,
-        profile: Profile,
+        logs: &Logs,
+        options: &Options,
     ) -> Result<(Self, Child)> {
-        let mut command = program.command(port, profile);
-        match data_dir {
+        let log = logs.of("dynamodb-local");
+        let port = listen(ANY_PORT)?.1.port();
+        let mut command = program.command(port, options.profile);
+        match &options.data_dir {
             None => command.arg("-inMemory"),
             Some(dir) => command.arg("-dbPath").arg(&dir.path),
         };
@@ -148,7 +149,7 @@ impl DynamoDb {
             if let Ok(Some(status)) = process.try_wait() {
                 return Err(format!("DynamoDB Local exited ({status}). {}", log.tail()));
             }
-            // So it responds if it cannot read its data, and maybe while it starts.
+            // DynamoDB Local returns this error if it cannot read its data, and possibly while it starts.
             if error.contains("InternalFailure")
                 && deadline - Instant::now() < TIMEOUT - DATA_TIMEOUT
             {
@@ -163,11 +164,10 @@ impl DynamoDb {
         Ok((dynamodb, process))
     }
 
-    /// Sends one request of the DynamoDB API (`GetItem`, …) and returns the response.
+    /// Runs one operation of the DynamoDB API (`GetItem`, …).
     ///
     /// # Errors
-    /// Returns an error if there is no response, or if the response is an error; the message then
-    /// contains DynamoDB's own.
+    /// Returns an error if there is no response, or DynamoDB's error message if the operation fails.
     pub fn call(&self, operation: &str, input: &Value) -> Result<Value> {
         block_on(self.call_service("DynamoDB_20120810", operation, input))
     }
@@ -199,25 +199,20 @@ impl DynamoDb {
             .body(Full::new(body))
             .map_err(|error| format!("{}: {error}", self.endpoint))?;
         let exchange = async {
-            let response =
-                self.http
-                    .request(request)
-                    .await
-                    .map_err(|error| match error.source() {
-                        Some(source) => format!("{error}: {source}"),
-                        None => error.to_string(),
-                    })?;
+            let sent = self.http.request(request).await;
+            let response = sent.map_err(|error| match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            })?;
             let status = response.status().as_u16();
-            let body = response
-                .into_body()
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?;
+            let collected = response.into_body().collect().await;
+            let body = collected.map_err(|error| error.to_string())?;
             Ok((status, body.to_bytes()))
         };
-        let outcome = tokio::time::timeout(TIMEOUT, exchange).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(format!("time-out after {TIMEOUT:?}")));
-        outcome.map_err(|error: String| format!("no response from {}: {error}", self.endpoint))
+        tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(format!("timeout after {TIMEOUT:?}")))
+            .map_err(|error: String| format!("no response from {}: {error}", self.endpoint))
     }
 
     /// Returns the records of a table's stream after those in `seen` (the last sequence number of
@@ -235,19 +230,19 @@ impl DynamoDb {
         let stream = listed["Streams"][0]["StreamArn"].clone();
         let described = call("DescribeStream", json!({ "StreamArn": stream })).await?;
         let mut found = Vec::new();
-        for shard in items(&described["StreamDescription"]["Shards"]) {
-            let shard = shard["ShardId"].as_str().unwrap_or_default();
-            // A new iterator each time: DynamoDB Local's NextShardIterator of an empty shard never
-            // returns the records that come later.
-            let mut input = json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
+        for description in items(&described["StreamDescription"]["Shards"]) {
+            let shard = description["ShardId"].as_str().unwrap_or_default();
+            // Get a new iterator each time, because DynamoDB Local's NextShardIterator of an empty shard
+            // never returns later records.
+            let mut start = json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" });
             if let Some(last) = seen.get(shard) {
-                input["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
-                input["SequenceNumber"] = last.clone();
+                start["ShardIteratorType"] = json!("AFTER_SEQUENCE_NUMBER");
+                start["SequenceNumber"] = last.clone();
             }
-            let iterator = call("GetShardIterator", input).await?;
-            let input = json!({ "ShardIterator": iterator["ShardIterator"] });
-            let mut records = call("GetRecords", input).await?;
-            if let Value::Array(records) = records["Records"].take()
+            let iterator = call("GetShardIterator", start).await?;
+            let position = json!({ "ShardIterator": iterator["ShardIterator"] });
+            let mut output = call("GetRecords", position).await?;
+            if let Value::Array(records) = output["Records"].take()
                 && !records.is_empty()
             {
                 found.push((shard.to_owned(), records));
@@ -259,7 +254,7 @@ impl DynamoDb {
     /// Creates the tables of the template that do not exist yet, and returns their names.
     ///
     /// # Errors
-    /// Returns an error if the endpoint does not respond, or refuses a table.
+    /// Returns an error if the endpoint does not respond, or if it rejects a table.
     pub fn create_tables(&self, template: &Template) -> Result<Vec<String>> {
         let mut created = Vec::new();
         for (name, properties) in template.tables() {

@@ -1,5 +1,5 @@
-//! A proxy between a function and DynamoDB: it checks permissions, counts costs, and plays the faults
-//! that DynamoDB Local never has.
+//! A proxy between a function and DynamoDB. It checks permissions, counts costs, and injects faults that
+//! DynamoDB Local does not produce.
 
 use std::{
     fmt, io,
@@ -30,9 +30,9 @@ use crate::{ANY_PORT, DynamoDb, Result, block_on, listen, lock, runtime, server}
 /// What the proxy does with a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// Passes it on to DynamoDB, and the response back.
+    /// Forwards the request to DynamoDB, and returns the response.
     Pass,
-    /// Closes the connection without a response, and does not pass it on.
+    /// Closes the connection without a response, and does not forward the request.
     Close,
     /// Responds with this status code and body.
     Respond(u16, String),
@@ -43,12 +43,12 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// An error of DynamoDB's, for example 400 and `ThrottlingException`.
+    /// Returns an error response of DynamoDB, for example 400 and `ThrottlingException`.
     pub fn error(status: u16, name: &str, message: &str) -> Self {
-        let name = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        let error_type = format!("com.amazonaws.dynamodb.v20120810#{name}");
         Self::Respond(
             status,
-            json!({ "__type": name, "message": message }).to_string(),
+            json!({ "__type": error_type, "message": message }).to_string(),
         )
     }
 }
@@ -70,6 +70,8 @@ impl Request {
         self.input["TableName"] == "TokensTable"
     }
 }
+
+type ProxyResponse = Response<BoxBody<Bytes, io::Error>>;
 
 type Script = dyn Fn(&Request) -> Reply + Send + Sync;
 
@@ -94,7 +96,7 @@ impl fmt::Debug for DynamoDbProxy {
 }
 
 impl DynamoDbProxy {
-    /// Starts a proxy in front of `upstream` that does with each request what `script` returns.
+    /// Starts a proxy in front of `upstream`. For each request, `script` decides what the proxy does.
     ///
     /// # Errors
     /// Returns an error if no port is free.
@@ -122,16 +124,16 @@ impl DynamoDbProxy {
         &self.url
     }
 
-    /// How many requests it did not simply pass on.
+    /// The number of requests for which the script returned something other than [`Reply::Pass`].
     pub fn intercepted(&self) -> usize {
         self.shared.intercepted.load(Ordering::SeqCst)
     }
 
-    /// Closes its connections and refuses new ones.
+    /// Closes all connections and refuses new ones.
     pub fn stop(&self) {
         let mut server = lock(&self.server);
         server.abort();
-        // The error says that it was aborted.
+        // Ignore the error, which is that the task was aborted.
         let _ = block_on(&mut *server);
     }
 
@@ -162,30 +164,20 @@ impl Shared {
     async fn respond(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
-    ) -> io::Result<Response<BoxBody<Bytes, io::Error>>> {
+    ) -> io::Result<ProxyResponse> {
         let closed = || io::Error::from(io::ErrorKind::ConnectionReset);
-        let target = request
-            .headers()
-            .get("x-amz-target")
-            .and_then(|target| target.to_str().ok());
-        let target = target.unwrap_or_default().to_owned();
-        let body = request
-            .into_body()
-            .collect()
-            .await
-            .map_err(io::Error::other)?
-            .to_bytes();
-        let operation = target
-            .split_once('.')
-            .map_or("", |(_, operation)| operation)
-            .to_owned();
-        let input = serde_json::from_slice(&body).unwrap_or_default();
+        let (head, body) = request.into_parts();
+        let header = head.headers.get("x-amz-target");
+        let text = header.and_then(|target| target.to_str().ok());
+        let target = text.unwrap_or_default().to_owned();
+        let collected = body.collect().await.map_err(io::Error::other)?;
+        let input = collected.to_bytes();
         let parsed = Request {
-            operation,
-            input,
+            operation: target.split('.').nth(1).unwrap_or_default().to_owned(),
+            input: serde_json::from_slice(&input).unwrap_or_default(),
             target: target.clone(),
         };
-        // Scripts may block: they write files and call DynamoDB.
+        // Scripts may block, because they write files and call DynamoDB.
         let shared = self.clone();
         let reply = spawn_blocking(move || (shared.script)(&parsed))
             .await
@@ -193,31 +185,34 @@ impl Shared {
         if !matches!(reply, Reply::Pass) {
             self.intercepted.fetch_add(1, Ordering::SeqCst);
         }
-        let (status, body) = match reply {
+        let (status, output) = match reply {
             Reply::Pass => self
                 .upstream
-                .forward(&target, body)
+                .forward(&target, input)
                 .await
                 .map_err(|_| closed())?,
             Reply::Close => return Err(closed()),
-            Reply::Respond(status, body) => (status, body.into()),
-            Reply::TruncatedResponse => {
-                // The pause lets the start be sent before the connection is closed.
-                let start = stream::once(async { Ok(Frame::data(Bytes::from_static(b"{"))) });
-                let end = stream::once(async {
-                    sleep(Duration::from_millis(10)).await;
-                    Err(io::ErrorKind::ConnectionReset.into())
-                });
-                let body = BodyExt::boxed(StreamBody::new(start.chain(end)));
-                let response = Response::builder().header("content-length", "1000");
-                return response.body(body).map_err(io::Error::other);
-            }
+            Reply::Respond(status, output) => (status, output.into()),
+            Reply::TruncatedResponse => return truncated_response(),
             Reply::NoResponse => std::future::pending().await,
         };
-        let body = Full::new(body).map_err(|never| match never {}).boxed();
-        let response = Response::builder()
+        Response::builder()
             .status(status)
-            .header("content-type", "application/x-amz-json-1.0");
-        response.body(body).map_err(io::Error::other)
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(Full::new(output).map_err(|never| match never {}).boxed())
+            .map_err(io::Error::other)
     }
+}
+
+fn truncated_response() -> io::Result<ProxyResponse> {
+    let start = stream::once(async { Ok(Frame::data(Bytes::from_static(b"{"))) });
+    let end = stream::once(async {
+        // Wait until the start has been sent.
+        sleep(Duration::from_millis(10)).await;
+        Err(io::ErrorKind::ConnectionReset.into())
+    });
+    Response::builder()
+        .header("content-length", "1000")
+        .body(BodyExt::boxed(StreamBody::new(start.chain(end))))
+        .map_err(io::Error::other)
 }

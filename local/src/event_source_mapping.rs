@@ -1,4 +1,4 @@
-//! Event source mappings: the messages of a queue become invocations of a function. See
+//! Event source mappings, which invoke a function with the messages of a queue. See
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -10,7 +10,7 @@ use crate::{
     dynamodb::REGION,
     gateway::Gateway,
     instance::Outcome,
-    lambda::{Busy, Function, QUEUE_TIMEOUT},
+    lambda::{Function, QUEUE_TIMEOUT},
     queue::{self, Message, md5_of},
     template::EventSource,
     terminal::{error_message, say},
@@ -19,8 +19,8 @@ use crate::{
 /// How often the queues are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Receives the messages of all event source mappings, for ever. Several batches of a mapping are
-/// processed at the same time, so that a slow one does not hold up the others.
+/// Receives the messages of all event source mappings, forever. Processes several batches of a mapping at
+/// the same time, so that a slow batch does not delay the others.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
     let mut running: BTreeMap<String, JoinSet<()>> = BTreeMap::new();
     loop {
@@ -48,8 +48,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
     }
 }
 
-/// Invokes the function with a batch and deletes the messages that it has processed. The others
-/// become visible again after the visibility timeout of the queue.
+/// Invokes the function with a batch and deletes the messages that it has processed. The other messages
+/// become visible again after the queue's visibility timeout.
 async fn deliver(
     gateway: &Gateway,
     source: &EventSource,
@@ -61,30 +61,26 @@ async fn deliver(
         .map(|message| record(&source.queue, message))
         .collect();
     let event = json!({ "Records": records }).to_string();
-    let invoked = match function.invoke(event.into(), QUEUE_TIMEOUT).await {
-        Ok(invoked) => invoked,
-        Err(Busy) => return,
+    let Ok(invoked) = function.invoke(event.into(), QUEUE_TIMEOUT).await else {
+        return;
     };
     match failed_messages(source, &invoked.outcome, batch) {
         Ok(failed) => {
-            for message in batch
-                .iter()
-                .filter(|message| !failed.contains(&&message.id))
-            {
-                gateway
-                    .queues()
-                    .delete(&source.queue, &message.receipt_handle);
+            let is_processed = |message: &&Message| !failed.contains(&&message.id);
+            for message in batch.iter().filter(is_processed) {
+                let queues = gateway.queues();
+                queues.delete(&source.queue, &message.receipt_handle);
             }
         }
         Err(error) => say(&format!(
-            "{}: a batch failed, so its messages ({}) come again: {error}",
+            "{}: a batch failed, so its messages ({}) will be received again: {error}",
             source.function,
             batch.len()
         )),
     }
 }
 
-/// A message as a record of the [event](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
+/// Returns a message as a record of the [event](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
 fn record(queue: &str, message: &Message) -> Value {
     json!({
         "messageId": message.id,
@@ -99,11 +95,11 @@ fn record(queue: &str, message: &Message) -> Value {
     })
 }
 
-/// The ids of the messages that the function reports as failed. See
+/// Returns the ids of the messages that the function reports as failed. See
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>.
 ///
 /// # Errors
-/// Returns an error if the whole batch has failed.
+/// Returns an error if the whole batch failed.
 fn failed_messages<'a>(
     source: &EventSource,
     outcome: &Outcome,

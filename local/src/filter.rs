@@ -16,19 +16,19 @@ pub(crate) fn is_supported(pattern: &Value) -> bool {
         })
 }
 
-/// Whether a record matches a pattern: each member of the pattern is a list of rules, of which one
-/// must hold for the record's member.
+/// Whether a record matches a pattern. Each member of the pattern is a list of rules; one of them must match
+/// the record's member.
 pub(crate) fn matches(pattern: &Value, record: &Value) -> bool {
     members(pattern).all(|(name, expected)| {
         let found = record.get(name);
         match expected {
-            Value::Array(_) => items(expected).any(|rule| holds(rule, found)),
+            Value::Array(_) => items(expected).any(|rule| matches_rule(rule, found)),
             nested => matches(nested, found.unwrap_or(&Value::Null)),
         }
     })
 }
 
-fn holds(rule: &Value, found: Option<&Value>) -> bool {
+fn matches_rule(rule: &Value, found: Option<&Value>) -> bool {
     if let Some(exists) = rule.get("exists") {
         return *exists == found.is_some();
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_matches_if_one_rule_of_each_member_holds() {
+    fn a_record_matches_if_one_rule_of_each_member_matches() {
         let pattern = json!({ "eventName": ["REMOVE", "MODIFY"], "userIdentity": { "type": [{ "exists": false }] } });
         assert!(is_supported(&pattern));
         assert!(matches(&pattern, &json!({ "eventName": "REMOVE" })));

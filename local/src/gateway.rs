@@ -35,7 +35,7 @@ use crate::{
     template::{self, Cors, EventSource, Pipe, Template},
     terminal::{self, Line, error_message},
 };
-use routes::Routes;
+use routes::{Route, Routes};
 
 /// The [largest](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html)
 /// request line and header values, in bytes.
@@ -47,7 +47,7 @@ const MAX_BODY_BYTES: usize = 10_000_000;
 
 type HttpResponse = Response<Full<Bytes>>;
 
-/// The gateway. What it serves can change while it runs.
+/// The gateway. The API that it serves can be replaced while it runs.
 pub(crate) struct Gateway {
     api: Mutex<Arc<Api>>,
     queues: Queues,
@@ -84,7 +84,7 @@ impl Api {
     }
 }
 
-/// What the line about a request says besides its status; an extension of the response.
+/// An extension of a response, for the line that is printed about the request.
 #[derive(Clone, Default)]
 struct Note {
     cold_start: bool,
@@ -118,12 +118,12 @@ impl Gateway {
     /// # Errors
     /// Returns SQS's error: its type and its message.
     pub(crate) fn sqs(&self, operation: &str, input: &Value) -> crate::Result<Value> {
-        let result = sqs_api::call(self, operation, input);
-        result.map_err(|(kind, message)| format!("{kind}: {message}"))
+        sqs_api::call(self, operation, input)
+            .map_err(|(kind, message)| format!("{kind}: {message}"))
     }
 
-    /// Serves another API from now on, and returns the old one. Requests under way end with that.
-    /// The queues keep their messages.
+    /// Serves another API from now on, and returns the old one, which completes its requests. The queues
+    /// keep their messages.
     pub(crate) fn replace(&self, api: Api) -> Arc<Api> {
         self.queues.define(&api.queues);
         std::mem::replace(&mut *lock(&self.api), Arc::new(api))
@@ -134,7 +134,7 @@ impl Gateway {
         server
             .timer(TokioTimer::new())
             .header_read_timeout(self.client_timeout);
-        // More than allowed, so that a request beyond the limit gets a response.
+        // Larger than the limits, so that a request that exceeds them gets a response.
         server.max_buf_size(8 * MAX_HEAD_BYTES).max_headers(1_000);
         // A client may close its side once it has sent its request.
         server.half_close(true);
@@ -162,7 +162,7 @@ impl Gateway {
             }
             Ok(Ok(body)) => {
                 if let Some(name) = invoke_api::function_name(&head) {
-                    invoke_api::invoke(&self.api().functions, &name, &head, body).await
+                    invoke_api::respond(&self.api().functions, &name, &head, body).await
                 } else if let Some(operation) = sqs_api::operation(&head) {
                     sqs_api::respond(&self, operation, &head, body)
                 } else {
@@ -214,12 +214,7 @@ impl Api {
         body: Option<Bytes>,
         source: &event::Source,
     ) -> HttpResponse {
-        let target = head
-            .uri
-            .path_and_query()
-            .map_or(0, |target| target.as_str().len());
-        let line = head.method.as_str().len() + target + "  HTTP/1.1".len();
-        if line + head.headers.values().map(HeaderValue::len).sum::<usize>() > MAX_HEAD_BYTES {
+        if head_bytes(head) > MAX_HEAD_BYTES {
             return error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         }
         let Some((route, path_parameters)) = self.routes.find(&head.method, head.uri.path()) else {
@@ -240,45 +235,54 @@ impl Api {
         if event.len() > MAX_PAYLOAD_BYTES {
             return error(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let name = &route.function.definition.binary;
-        // Less than the whole time-out, so that the cause is known.
-        let queue_timeout = route.definition.timeout.mul_f64(0.99);
-        let invocation = route.function.invoke(event.into(), queue_timeout);
-        let invoked = match timeout(route.definition.timeout, invocation).await {
-            Ok(Ok(invoked)) => Ok(invoked),
-            Ok(Err(Busy)) => Err(format!("all instances of {name} were busy")),
-            Err(_) => Err(format!(
-                "{name} did not respond within {:?}",
-                route.definition.timeout
-            )),
-        };
-        let Invoked {
-            outcome,
-            cold_start,
-        } = match invoked {
-            Ok(invoked) => invoked,
-            Err(cause) => return noted(error(StatusCode::SERVICE_UNAVAILABLE), false, Some(cause)),
-        };
-        let response = match &outcome {
-            Ok(output) => event::to_response(output)
-                .ok_or("API Gateway does not understand its response".to_owned()),
-            Err(reported) => Err(error_message(reported)),
-        };
-        match (response, outcome) {
-            (Ok(response), Ok(output)) => {
-                let summary = terminal::error_summary(response.status(), &output);
-                noted(response, cold_start, summary)
-            }
-            (response, _) => {
-                let cause = response.err().map(|cause| format!("{name}: {cause}"));
-                noted(error(StatusCode::INTERNAL_SERVER_ERROR), cold_start, cause)
-            }
+        match invoke(route, event).await {
+            Ok(invoked) => respond_with(invoked, &route.function.definition.binary),
+            Err(cause) => noted(error(StatusCode::SERVICE_UNAVAILABLE), false, Some(cause)),
         }
     }
 }
 
-/// Reads a body to its end; `None` if it is too large. It is read even then, because a client that
-/// still sends would not see the response.
+/// Returns the size of the request line and the header values.
+fn head_bytes(head: &Parts) -> usize {
+    let target = head.uri.path_and_query();
+    let target_bytes = target.map_or(0, |target| target.as_str().len());
+    let line = head.method.as_str().len() + target_bytes + "  HTTP/1.1".len();
+    line + head.headers.values().map(HeaderValue::len).sum::<usize>()
+}
+
+/// Invokes the function of a route, and waits as long as API Gateway does.
+///
+/// # Errors
+/// Returns the cause if there is no outcome in time.
+async fn invoke(route: &Route, event: String) -> Result<Invoked, String> {
+    let (function, limit) = (&route.function, route.definition.timeout);
+    let name = &function.definition.binary;
+    // Less than the whole timeout, so that the cause is known.
+    let invocation = function.invoke(event.into(), limit.mul_f64(0.99));
+    match timeout(limit, invocation).await {
+        Ok(Ok(invoked)) => Ok(invoked),
+        Ok(Err(Busy)) => Err(format!("all instances of {name} were busy")),
+        Err(_) => Err(format!("{name} did not respond within {limit:?}")),
+    }
+}
+
+/// Converts the outcome of an invocation to a response.
+fn respond_with(invoked: Invoked, name: &str) -> HttpResponse {
+    let converted = match &invoked.outcome {
+        Ok(output) => event::to_response(output)
+            .map(|response| (terminal::error_summary(response.status(), output), response))
+            .ok_or("API Gateway does not understand its response".to_owned()),
+        Err(reported) => Err(error_message(reported)),
+    };
+    let (summary, response) = converted.unwrap_or_else(|cause| {
+        let summary = Some(format!("{name}: {cause}"));
+        (summary, error(StatusCode::INTERNAL_SERVER_ERROR))
+    });
+    noted(response, invoked.cold_start, summary)
+}
+
+/// Reads a body to its end. Returns `None` if it is too large, but reads it even then, because a client
+/// that is still sending would not see the response.
 async fn read(mut body: Incoming) -> hyper::Result<Option<Bytes>> {
     let (mut bytes, mut size) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
@@ -293,7 +297,7 @@ async fn read(mut body: Incoming) -> hyper::Result<Option<Bytes>> {
     Ok((size <= MAX_BODY_BYTES).then(|| bytes.into()))
 }
 
-/// A response of API Gateway's own.
+/// Returns a response of API Gateway's own.
 fn error(status: StatusCode) -> HttpResponse {
     let message = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
@@ -302,7 +306,7 @@ fn error(status: StatusCode) -> HttpResponse {
     respond_json(status, json!({ "message": message }).to_string())
 }
 
-/// A response of API Gateway's own, after which the connection is closed.
+/// Returns a response of API Gateway's own, after which the connection is closed.
 fn closing(status: StatusCode) -> HttpResponse {
     let mut response = error(status);
     response
@@ -312,18 +316,16 @@ fn closing(status: StatusCode) -> HttpResponse {
 }
 
 fn respond_json(status: StatusCode, body: impl Into<Bytes>) -> HttpResponse {
-    let body = body.into();
-    let is_empty = body.is_empty();
-    let mut response = Response::new(Full::new(body));
+    let bytes = body.into();
+    let content_type = HeaderValue::from_static("application/json");
+    let headers = (!bytes.is_empty()).then_some((CONTENT_TYPE, content_type));
+    let mut response = Response::new(Full::new(bytes));
     *response.status_mut() = status;
-    if !is_empty {
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
+    response.headers_mut().extend(headers);
     response
 }
 
+/// Attaches the note for the line about the request.
 fn noted(mut response: HttpResponse, cold_start: bool, error: Option<String>) -> HttpResponse {
     response.extensions_mut().insert(Note { cold_start, error });
     response

@@ -1,5 +1,5 @@
 //! One instance of a function: its process, and the
-//! [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) that it talks to.
+//! [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) that it uses.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ use crate::{
     ANY_PORT, Result, block_on, listen, lock, logs::Log, processes::ProcessGroup, runtime, server,
 };
 
-/// How long an instance may take to start; also the time-out of [`Instance::invoke`].
+/// How long an instance may take to start; also the timeout of [`Instance::invoke`].
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The [largest payload](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) of
@@ -39,16 +39,16 @@ const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:local
 /// The response of a function, or the error that it reported.
 pub type Outcome = Result<Bytes, Bytes>;
 
-/// Why an instance cannot go on.
+/// Why an instance cannot be used any longer.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    /// The error, as Lambda reports it to whoever invoked the function.
+    /// The error that Lambda returns to the client that invoked the function.
     pub error: Value,
     /// Whether the function had received the event.
     pub received: bool,
 }
 
-/// A running instance. It ends when it is dropped.
+/// A running instance. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Instance {
     process: Child,
@@ -59,7 +59,7 @@ pub struct Instance {
     log: Log,
 }
 
-/// One invocation on its way to the function.
+/// An invocation that the function has not received yet.
 #[derive(Debug)]
 struct Invocation {
     request_id: String,
@@ -72,9 +72,9 @@ struct Invocation {
 #[derive(Debug)]
 struct RuntimeApi {
     events: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
-    /// The invocation that the function works on.
+    /// The invocation that the function is processing.
     current: Mutex<Option<(String, oneshot::Sender<Outcome>)>>,
-    /// When the function first asked for an event, which ends its init phase.
+    /// When the function first requested an event, which ends its init phase.
     initialized: watch::Sender<Option<Instant>>,
 }
 
@@ -111,7 +111,7 @@ impl Instance {
         self.process.id().unwrap_or_default()
     }
 
-    /// What all instances of the function have logged.
+    /// The log of all instances of the function.
     pub fn log(&self) -> String {
         self.log.text()
     }
@@ -120,9 +120,12 @@ impl Instance {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Sends an event to the function and waits for the outcome. An instance that exits or takes
-    /// longer than `timeout` is lost, with an error in the form that
-    /// [Lambda](https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html) uses.
+    /// Sends an event to the function and waits for the outcome.
+    ///
+    /// # Errors
+    /// Returns an error in
+    /// [Lambda's format](https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html) if the
+    /// instance exits or takes longer than `timeout`. The instance cannot be used again.
     pub(crate) async fn run(&mut self, event: Bytes, timeout: Duration) -> Result<Outcome, Lost> {
         let request_id = Uuid::new_v4().to_string();
         let (sender, mut outcome) = oneshot::channel();
@@ -143,23 +146,19 @@ impl Instance {
                 ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()))
             }
         };
-        let message = format!("RequestId: {request_id} Error: {message}");
-        let received = lock(&self.api.current).is_some();
+        let with_id = format!("RequestId: {request_id} Error: {message}");
         Err(Lost {
-            error: json!({ "errorType": kind, "errorMessage": message }),
-            received,
+            error: json!({ "errorType": kind, "errorMessage": with_id }),
+            received: lock(&self.api.current).is_some(),
         })
     }
 
-    /// Waits until the function asks for its first event, and returns how long that took.
+    /// Waits until the function requests its first event, and returns how long that took.
     pub(crate) async fn initialize(&mut self) -> Result<Duration> {
-        let mut initialized = self.api.initialized.subscribe();
+        let mut polls = self.api.initialized.subscribe();
         let initialized = async {
-            initialized
-                .wait_for(Option::is_some)
-                .await
-                .ok()
-                .and_then(|first| *first)
+            let first_poll = polls.wait_for(Option::is_some).await;
+            first_poll.ok().and_then(|time| *time)
         };
         let message = tokio::select! {
             biased;
@@ -173,15 +172,15 @@ impl Instance {
         ))
     }
 
-    /// Waits until the function asks for its first event, and returns how long that took.
+    /// Waits until the function requests its first event, and returns how long that took.
     ///
     /// # Errors
-    /// Returns an error with the end of the function's log if it exits before, or takes too long.
+    /// Returns an error with the end of the log if the function exits first, or takes too long.
     pub fn wait_for_init(&mut self) -> Result<Duration> {
         block_on(self.initialize())
     }
 
-    /// Invokes the function with a time-out of 30 seconds.
+    /// Invokes the function with a timeout of 30 seconds.
     ///
     /// # Errors
     /// Returns the error that the function reported, or one in the same form if it did not respond.
@@ -189,13 +188,12 @@ impl Instance {
         self.invoke_within(event, START_TIMEOUT)
     }
 
-    /// Invokes the function with this time-out.
+    /// Invokes the function with this timeout.
     ///
     /// # Errors
     /// Returns the error that the function reported, or one in the same form if it did not respond.
     pub fn invoke_within(&mut self, event: &Value, timeout: Duration) -> Result<Value, Value> {
-        let outcome = block_on(self.run(event.to_string().into(), timeout));
-        outcome
+        block_on(self.run(event.to_string().into(), timeout))
             .map_err(|lost| lost.error)?
             .map(parsed)
             .map_err(parsed)
@@ -207,28 +205,30 @@ impl Instance {
     /// Returns an error if the instance exits or takes longer than `timeout`.
     pub fn exchange(&mut self, event: Vec<u8>, timeout: Duration) -> Result<(Outcome, Duration)> {
         let start = Instant::now();
-        let outcome = block_on(self.run(event.into(), timeout));
-        let outcome = outcome.map_err(|lost| lost.error.to_string())?;
-        Ok((outcome, start.elapsed()))
+        block_on(self.run(event.into(), timeout))
+            .map(|outcome| (outcome, start.elapsed()))
+            .map_err(|lost| lost.error.to_string())
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Before its Runtime API is gone, so that it does not log that.
+        // Kill the process before its Runtime API is stopped. Otherwise it logs that the API is unavailable.
         let _ = self.process.start_kill();
         self.server.abort();
     }
 }
 
-/// What a function returned as JSON; null if it is not JSON.
+/// Parses the output of a function. Returns null if it is not JSON.
 pub(crate) fn parsed(output: Bytes) -> Value {
     serde_json::from_slice(&output).unwrap_or_default()
 }
 
 fn exit_message(status: io::Result<ExitStatus>) -> String {
-    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    format!("Runtime exited with error: {status}")
+    match status {
+        Ok(status) => format!("Runtime exited with error: {status}"),
+        Err(error) => format!("Runtime exited with error: {error}"),
+    }
 }
 
 impl RuntimeApi {
@@ -246,17 +246,11 @@ impl RuntimeApi {
         let status = match (&head.method, path.as_slice()) {
             (&Method::GET, ["invocation", "next"]) => return Ok(self.next().await),
             (&Method::POST, ["invocation", id, kind @ ("response" | "error")]) => {
-                let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-                self.finish(
-                    id,
-                    if *kind == "response" {
-                        Ok(body)
-                    } else {
-                        Err(body)
-                    },
-                )
+                let output = body.collect().await.map_err(io::Error::other)?.to_bytes();
+                let is_response = *kind == "response";
+                self.finish(id, if is_response { Ok(output) } else { Err(output) })
             }
-            // The function exits next, and its log has the error.
+            // The function has logged the error, and exits next.
             (&Method::POST, ["init", "error"]) => StatusCode::ACCEPTED,
             _ => StatusCode::NOT_FOUND,
         };
@@ -275,8 +269,8 @@ impl RuntimeApi {
         let Some(invocation) = self.events.lock().await.recv().await else {
             return std::future::pending().await; // The instance is being dropped.
         };
-        let deadline = SystemTime::now() + invocation.timeout;
-        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let deadline = now.unwrap_or_default() + invocation.timeout;
         let response = Response::builder()
             .header("lambda-runtime-aws-request-id", &invocation.request_id)
             .header("lambda-runtime-deadline-ms", deadline.as_millis() as u64)
@@ -286,7 +280,7 @@ impl RuntimeApi {
         response.unwrap_or_default()
     }
 
-    /// Passes on the outcome of the current invocation. A response that is
+    /// Completes the current invocation. A response that is
     /// [too large](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response)
     /// becomes an error.
     fn finish(&self, request_id: &str, outcome: Outcome) -> StatusCode {
@@ -294,27 +288,20 @@ impl RuntimeApi {
         else {
             return StatusCode::BAD_REQUEST;
         };
-        let too_large = outcome
-            .as_ref()
-            .is_ok_and(|body| body.len() > MAX_PAYLOAD_BYTES);
-        let outcome = if too_large {
-            let message = format!(
-                "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
-            );
-            Err(
-                json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message })
-                    .to_string()
-                    .into(),
-            )
-        } else {
-            outcome
+        let (outcome, status) = match outcome {
+            Ok(output) if output.len() > MAX_PAYLOAD_BYTES => {
+                let message = format!(
+                    "Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD_BYTES} bytes)."
+                );
+                let kind = "Function.ResponseSizeTooLarge";
+                let error = json!({ "errorType": kind, "errorMessage": message });
+                let reported = Err(error.to_string().into());
+                (reported, StatusCode::PAYLOAD_TOO_LARGE)
+            }
+            allowed => (allowed, StatusCode::ACCEPTED),
         };
-        // Whoever invoked the function may no longer wait for the outcome.
+        // Ignore the error: the client that invoked the function may no longer wait.
         let _ = sender.send(outcome);
-        if too_large {
-            StatusCode::PAYLOAD_TOO_LARGE
-        } else {
-            StatusCode::ACCEPTED
-        }
+        status
     }
 }

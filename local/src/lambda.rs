@@ -18,15 +18,21 @@ use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
-    DynamoDb, DynamoDbProxy, Instance, Profile, Result, dynamodb, instance::Outcome, lock,
-    logs::Logs, permissions, processes::ProcessGroup, stack::Options, template, tools,
+    DynamoDb, DynamoDbProxy, Instance, Profile, Result, dynamodb,
+    instance::{Lost, Outcome},
+    lock,
+    logs::Logs,
+    permissions,
+    processes::ProcessGroup,
+    stack::Options,
+    template, tools,
 };
 
 /// The functions, by the name of their binaries.
 pub(crate) type Functions = BTreeMap<String, Arc<Function>>;
 
-/// A function and its instances. An instance serves one invocation at a time. If none is idle, another
-/// one starts, up to the limit; beyond that, invocations wait their turn.
+/// A function and its instances. An instance processes one invocation at a time. If no instance is idle,
+/// another one is started. At the concurrency limit, invocations wait for an instance.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub definition: template::Function,
@@ -41,10 +47,10 @@ pub(crate) struct Function {
     busy: Mutex<BTreeSet<u32>>,
 }
 
-/// How long an invocation by name may wait until an instance is free.
+/// How long an invocation by name may wait for an instance.
 pub(crate) const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// No instance was free in time.
+/// The error if no instance was available in time.
 #[derive(Debug)]
 pub(crate) struct Busy;
 
@@ -52,7 +58,7 @@ pub(crate) struct Busy;
 #[derive(Debug)]
 pub(crate) struct Invoked {
     pub outcome: Outcome,
-    /// Whether an instance had to be started for it.
+    /// Whether an instance was started for it.
     pub cold_start: bool,
 }
 
@@ -64,7 +70,7 @@ impl Function {
         group: ProcessGroup,
         logs: &Logs,
     ) -> Result<Self> {
-        // The benchmark measures the functions alone; the proxy takes time of its own.
+        // The benchmark must not measure the proxy.
         let policy_proxy = match options.profile {
             Profile::Benchmark => None,
             Profile::Development => Some(permissions::policy_proxy(
@@ -101,16 +107,18 @@ impl Function {
     /// Returns an error with the end of the log if the function does not start.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         let mut instance = self.start()?;
-        let initialized = instance.initialize().await;
-        initialized.map_err(|error| format!("{}: {error}", self.definition.binary))?;
+        instance
+            .initialize()
+            .await
+            .map_err(|error| format!("{}: {error}", self.definition.binary))?;
         lock(&self.idle).push(instance);
         Ok(())
     }
 
-    /// Invokes the function. The invocation goes on if the caller stops waiting, as on Lambda.
+    /// Invokes the function. If the caller stops waiting, the invocation continues, as on Lambda.
     ///
     /// # Errors
-    /// Returns an error if no instance is free within `queue_timeout`.
+    /// Returns an error if no instance is available within `queue_timeout`.
     pub(crate) async fn invoke(
         self: &Arc<Self>,
         event: Bytes,
@@ -124,41 +132,48 @@ impl Function {
     async fn run(&self, event: Bytes, queue_timeout: Duration) -> Result<Invoked, Busy> {
         let permit = timeout(queue_timeout, self.permits.acquire()).await;
         let _permit = permit.map_err(|_| Busy)?;
-        loop {
-            let mut idle = lock(&self.idle).pop();
-            if idle.as_mut().is_some_and(|instance| !instance.is_running()) {
-                continue;
-            }
-            let cold_start = idle.is_none();
-            let mut instance = match idle.map_or_else(|| self.start(), Ok) {
-                Ok(instance) => instance,
-                Err(error) => {
-                    let error =
-                        json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": error });
+        while let Some(idle) = self.take_idle() {
+            match self.run_on(idle, &event).await {
+                // The instance exited before it received the event, so use another one.
+                Err(lost) if !lost.received => {}
+                result => {
                     return Ok(Invoked {
-                        outcome: Err(error.to_string().into()),
-                        cold_start,
+                        outcome: result.unwrap_or_else(|lost| Err(lost.error.to_string().into())),
+                        cold_start: false,
                     });
                 }
-            };
-            let process = instance.process_id();
-            lock(&self.busy).insert(process);
-            let result = instance.run(event.clone(), self.definition.timeout).await;
-            lock(&self.busy).remove(&process);
-            let outcome = match result {
-                Ok(outcome) => {
-                    lock(&self.idle).push(instance);
-                    outcome
-                }
-                // An idle instance exited before it received the event, so another one gets it.
-                Err(lost) if !lost.received && !cold_start => continue,
-                Err(lost) => Err(lost.error.to_string().into()),
-            };
-            return Ok(Invoked {
-                outcome,
-                cold_start,
-            });
+            }
         }
+        let result = match self.start() {
+            Ok(instance) => self
+                .run_on(instance, &event)
+                .await
+                .map_err(|lost| lost.error),
+            Err(error) => {
+                Err(json!({ "errorType": "Runtime.InvalidEntrypoint", "errorMessage": error }))
+            }
+        };
+        Ok(Invoked {
+            outcome: result.unwrap_or_else(|error| Err(error.to_string().into())),
+            cold_start: true,
+        })
+    }
+
+    fn take_idle(&self) -> Option<Instance> {
+        let mut idle = lock(&self.idle);
+        std::iter::from_fn(|| idle.pop())
+            .find_map(|mut instance| instance.is_running().then_some(instance))
+    }
+
+    async fn run_on(&self, mut instance: Instance, event: &Bytes) -> Result<Outcome, Lost> {
+        let process = instance.process_id();
+        lock(&self.busy).insert(process);
+        let result = instance.run(event.clone(), self.definition.timeout).await;
+        lock(&self.busy).remove(&process);
+        if result.is_ok() {
+            lock(&self.idle).push(instance);
+        }
+        result
     }
 
     fn start(&self) -> Result<Instance> {
@@ -170,32 +185,26 @@ impl Function {
         Instance::start(self.group, &log, &mut command)
     }
 
-    /// A command that runs `binary` with this function's environment.
+    /// Returns a command that runs `binary` with this function's environment variables.
     pub(crate) fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
-        command.env_clear().envs(&self.definition.environment);
-        let memory = self.definition.memory;
-        set_lambda_variables(
-            &mut command,
-            &self.definition.binary,
-            memory,
-            &self.dynamodb,
-        );
+        let definition = &self.definition;
+        command.env_clear().envs(&definition.environment);
+        let (name, memory) = (&definition.binary, definition.memory);
+        set_lambda_variables(&mut command, name, memory, &self.dynamodb);
         command
     }
 
-    /// The ids of the processes of all instances.
+    /// Returns the process ids of all instances.
     pub(crate) fn process_ids(&self) -> Vec<u32> {
-        let idle = lock(&self.idle)
-            .iter()
-            .map(Instance::process_id)
-            .collect::<Vec<_>>();
-        lock(&self.busy).iter().copied().chain(idle).collect()
+        let mut ids: Vec<_> = lock(&self.busy).iter().copied().collect();
+        ids.extend(lock(&self.idle).iter().map(Instance::process_id));
+        ids
     }
 }
 
-/// A link to a binary as it is now, so that new instances of a function run the same version even if
-/// a later build has replaced the file. It is removed when it is dropped.
+/// A hard link to a binary, so that new instances of a function run the same version even if a later build
+/// replaces the file. It is removed when it is dropped.
 #[derive(Debug)]
 struct Binary(PathBuf);
 
@@ -218,7 +227,7 @@ impl Binary {
     }
 }
 
-/// Removes the directories of processes that have ended without removing them.
+/// Removes the directories of processes that have exited without removing them.
 fn remove_abandoned(run: &Path) {
     for entry in fs::read_dir(run).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -239,8 +248,8 @@ impl Drop for Binary {
     }
 }
 
-/// Sets those of Lambda's [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)
-/// that the runtime and the SDK read, and the one with the endpoint of DynamoDB. `memory` is in MB.
+/// Sets the [environment variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)
+/// of Lambda that the runtime and the SDK read, and the DynamoDB endpoint. `memory` is in MB.
 pub(crate) fn set_lambda_variables(
     command: &mut Command,
     name: &str,

@@ -1,10 +1,10 @@
 //! API Gateway, Lambda, EventBridge Pipes, SQS and DynamoDB on this machine.
 //!
 //! `cargo local` and the tests start the same [`Stack`]: DynamoDB Local, the functions' processes,
-//! and one gateway that plays API Gateway, Lambda and SQS. `template.yaml` defines it: the tables,
-//! queues, pipes, routes, limits, environment variables and permissions are read from there. [`tools`] fetches what
-//! is missing on the machine. [`ProcessReaper`] ends all child processes when this process ends, even
-//! after SIGKILL.
+//! and one gateway that emulates API Gateway, Lambda and SQS. `template.yaml` defines its tables, queues,
+//! pipes, routes, limits, environment variables and permissions. [`tools`] fetches the programs that are
+//! missing on the machine. [`ProcessReaper`] ends all child processes when this process ends, even after
+//! SIGKILL.
 
 pub mod cli;
 pub mod dynamodb;
@@ -47,8 +47,8 @@ pub use stack::{Options, Profile, Stack};
 pub use template::Template;
 pub use terminal::say;
 
-/// The result of an operation of this crate. The error is a message for people: what is wrong, and
-/// what to do about it.
+/// The result of an operation of this crate. The error is a message for people: the problem and the
+/// remedy.
 pub type Result<T, E = String> = std::result::Result<T, E>;
 
 /// The runtime of all servers and clients in this process.
@@ -67,11 +67,11 @@ pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
 fn allow_many_connections() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If this fails, the gateway accepts fewer connections at a time.
+    // Ignore the error: with a lower limit, the gateway accepts fewer connections at a time.
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Runs a future to its end. Must not be called from a task of [`runtime`].
+/// Runs a future to completion. Must not be called from a task of [`runtime`].
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     runtime().block_on(future)
 }
@@ -80,9 +80,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Listens on `address`; port 0 takes any free one.
+/// Listens on `address`; port 0 means any free port.
 pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    /// How many connections may wait to be accepted: a burst must not have to try again.
+    /// How many connections may wait until they are accepted. A burst must fit, because clients do not retry.
     const BACKLOG: u32 = 4_096;
     let bind = || {
         let _context = runtime().enter();
@@ -94,8 +94,8 @@ pub(crate) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
     };
     bind().map_err(|error: std::io::Error| format!("cannot listen on {address}: {error}"))
 }

@@ -26,7 +26,7 @@ impl Logs {
         &self.0
     }
 
-    /// The log of one program.
+    /// Returns the log of one program.
     pub(crate) fn of(&self, program: &str) -> Log {
         let name = program.trim_start_matches('/').replace('/', "-");
         Log(self.0.join(format!("{name}.log")))
@@ -53,7 +53,7 @@ impl Log {
         fs::read_to_string(&self.0).unwrap_or_default()
     }
 
-    /// The last five lines and the path of the file, as a sentence; empty if nothing was logged.
+    /// Returns the last five lines and the path of the file as a sentence, or nothing if the log is empty.
     pub(crate) fn tail(&self) -> String {
         let text = self.text();
         let lines: Vec<_> = text

@@ -1,4 +1,4 @@
-//! What calls cost in DynamoDB, counted on the way there.
+//! Measures what calls cost in DynamoDB.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{DynamoDb, DynamoDbProxy, Reply, Result, block_on, lock, template::items};
 
-/// What one request to DynamoDB cost.
+/// The cost of one request to DynamoDB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
     /// The operation, for example `GetItem`.
@@ -18,13 +18,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Whether the units are read units, and not write units.
+    /// Whether the units are read units; otherwise they are write units.
     pub fn is_read(&self) -> bool {
         ["GetItem", "Query"].contains(&self.operation.as_str())
     }
 }
 
-/// A proxy that passes everything on and records what each request cost.
+/// A proxy that forwards all requests and records the cost of each.
 #[derive(Debug)]
 pub struct Meter {
     proxy: DynamoDbProxy,
@@ -68,7 +68,7 @@ impl Meter {
     }
 }
 
-/// The units of one table, or of all tables of a transaction or a batch.
+/// Returns the units of one table, or of all tables of a transaction or a batch.
 fn units(consumed: &Value) -> f64 {
     let own = consumed["CapacityUnits"].as_f64().unwrap_or_default();
     own + items(consumed).map(units).sum::<f64>()

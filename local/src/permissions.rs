@@ -1,5 +1,5 @@
-//! What functions may do with tables: the actions that their policies in the template allow, and the
-//! actions that their requests to DynamoDB need.
+//! The permissions of functions on tables: those that their policies in the template grant, and those that
+//! their requests to DynamoDB need.
 
 use std::{collections::BTreeSet, fmt, io::Write, sync::Mutex};
 
@@ -38,7 +38,7 @@ impl Permission {
         }
     }
 
-    /// The permissions that a request needs. A transaction needs those of its parts; it has no
+    /// Returns the permissions that a request needs. A transaction needs those of its parts, because it has no
     /// action of its own.
     pub fn of_request(request: &Request) -> Vec<Self> {
         let input = &request.input;
@@ -52,62 +52,65 @@ impl Permission {
                 .map(|(kind, part)| Self::new(&format!("{kind}Item"), &table(part)))
                 .collect(),
             operation => {
-                let index = input["IndexName"]
-                    .as_str()
-                    .map(|index| format!("/index/{index}"));
-                vec![Self::new(
-                    operation,
-                    &(table(input) + &index.unwrap_or_default()),
-                )]
+                let resource = match input["IndexName"].as_str() {
+                    Some(index) => format!("{}/index/{index}", table(input)),
+                    None => table(input),
+                };
+                vec![Self::new(operation, &resource)]
             }
         }
     }
 
-    /// The DynamoDB permissions that the policies of a function grant.
+    /// Returns the DynamoDB permissions that the policies of a function grant.
     ///
     /// # Errors
-    /// Returns an error if a statement is anything but a list of actions without wildcards, on
-    /// tables and indexes of the template.
+    /// Returns an error if a statement is not a list of actions without wildcards, on tables and indexes of
+    /// the template.
     pub(crate) fn of_policies(policies: &Value) -> Result<BTreeSet<Self>> {
         let mut allowed = BTreeSet::new();
         for policy in items(policies) {
             let statements = policy["Statement"].as_array();
             for statement in statements.ok_or_else(|| format!("policy not understood: {policy}"))? {
-                let error = || format!("policy statement not understood: {statement}");
-                let known = ["Effect", "Action", "Resource"];
-                let is_known = members(statement).all(|(name, _)| known.contains(&name.as_str()));
-                if statement["Effect"] != "Allow" || !is_known {
-                    return Err(error());
-                }
-                for action in list(&statement["Action"]) {
-                    let action = action
-                        .as_str()
-                        .filter(|action| !action.contains('*'))
-                        .ok_or_else(error)?;
-                    for resource in list(&statement["Resource"]) {
-                        if action.starts_with("dynamodb:") {
-                            let resource = resource_name(resource).ok_or_else(error)?;
-                            allowed.insert(Self {
-                                action: action.to_owned(),
-                                resource,
-                            });
-                        }
-                    }
-                }
+                let granted = Self::of_statement(statement);
+                allowed.extend(
+                    granted
+                        .ok_or_else(|| format!("policy statement not understood: {statement}"))?,
+                );
             }
         }
         Ok(allowed)
     }
+
+    fn of_statement(statement: &Value) -> Option<Vec<Self>> {
+        let known = ["Effect", "Action", "Resource"];
+        let is_known = members(statement).all(|(name, _)| known.contains(&name.as_str()));
+        if statement["Effect"] != "Allow" || !is_known {
+            return None;
+        }
+        let mut granted = Vec::new();
+        for value in list(&statement["Action"]) {
+            let action = value.as_str().filter(|action| !action.contains('*'))?;
+            if action.starts_with("dynamodb:") {
+                for arn in list(&statement["Resource"]) {
+                    granted.push(Self {
+                        action: action.to_owned(),
+                        resource: resource_name(arn)?,
+                    });
+                }
+            }
+        }
+        Some(granted)
+    }
 }
 
-/// Starts a proxy that lets a function do what its policies allow, refuses everything else as AWS
-/// does, and records in `log` what the function asked for.
+/// Starts a proxy that forwards the requests that a function's policies allow, and denies all others as AWS
+/// does. Records the permissions that the function needs in `log`.
 pub(crate) fn policy_proxy(
     upstream: &DynamoDb,
     function: &Function,
     log: &Log,
 ) -> Result<DynamoDbProxy> {
-    let function = function.clone();
+    let function = function.to_owned();
     let seen = Mutex::new((BTreeSet::new(), log.append()?));
     DynamoDbProxy::start(upstream, move |request| {
         let mut reply = Reply::Pass;
@@ -128,7 +131,7 @@ pub(crate) fn policy_proxy(
             let line = format!("{} {needed}\n", function.binary);
             if known.insert(needed) {
                 refusal.iter().for_each(|refusal| say(refusal));
-                // If this fails, the test that reads the log fails.
+                // Ignore the error: the test that reads the log would fail.
                 let _ = log.write_all(line.as_bytes());
             }
         }
@@ -136,7 +139,7 @@ pub(crate) fn policy_proxy(
     })
 }
 
-/// The resource that an ARN derived from a table's ARN refers to.
+/// Returns the resource that an ARN derived from a table's ARN refers to.
 fn resource_name(arn: &Value) -> Option<String> {
     if let Some(attribute) = arn["Fn::GetAtt"].as_str() {
         return attribute.strip_suffix(".Arn").map(str::to_owned);

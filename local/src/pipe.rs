@@ -11,9 +11,9 @@ use crate::{DynamoDb, filter, gateway::Gateway, template::Pipe};
 /// How often the streams are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Reads the streams of all pipes from their beginning on, for ever, and sends what matches to the
-/// pipes' queues. It is harmless that a queue gets records again that it had before a restart: Pipes
-/// delivers at least once.
+/// Reads the streams of all pipes from the start, forever, and sends the matching records to the pipes'
+/// queues. After a restart, a queue may receive records again. This is harmless, because Pipes delivers at
+/// least once.
 pub(crate) async fn run(gateway: Arc<Gateway>, dynamodb: DynamoDb) {
     // The last sequence number of each shard.
     let mut positions: BTreeMap<(String, String), BTreeMap<String, Value>> = BTreeMap::new();
@@ -24,11 +24,11 @@ pub(crate) async fn run(gateway: Arc<Gateway>, dynamodb: DynamoDb) {
                 .entry((pipe.id.clone(), pipe.table.clone()))
                 .or_default();
             let read = dynamodb.stream_records(&pipe.table, position).await;
-            // If DynamoDB does not respond now, it may the next time.
+            // Ignore the error: the records are read the next time.
             for (shard, records) in read.unwrap_or_default() {
                 let matching = records.iter().filter(|record| is_wanted(pipe, record));
                 let messages = matching.map(|record| message(pipe, record)).collect();
-                // If a reload has deleted the queue, it also has deleted the pipe.
+                // Ignore a missing queue: a reload that deletes it also deletes the pipe.
                 gateway.queues().send(&pipe.queue, messages, None);
                 if let Some(last) = records.last() {
                     position.insert(shard, last["dynamodb"]["SequenceNumber"].clone());
@@ -44,16 +44,17 @@ fn is_wanted(pipe: &Pipe, record: &Value) -> bool {
 }
 
 fn message(pipe: &Pipe, record: &Value) -> String {
-    let template = pipe.input_template.as_deref();
-    let filled = template.and_then(|template| fill(template, record));
-    filled.unwrap_or_else(|| record.to_string())
+    pipe.input_template
+        .as_deref()
+        .and_then(|template| fill(template, record))
+        .unwrap_or_else(|| record.to_string())
 }
 
 /// Replaces the paths (`<$.dynamodb.Keys.id.S>`) in an
 /// [input template](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-input-transformation.html)
-/// by the record's values. In quotes, a value becomes a part of the string; elsewhere, it stays JSON.
-/// AWS does not document what a missing value becomes; here it is the empty string. Returns `None` if
-/// the template has a placeholder other than a path of names, which is not supported here.
+/// by the record's values. In quotes, a value becomes a part of the string; otherwise, it stays JSON. A
+/// missing value becomes the empty string; AWS does not document this. Returns `None` if a placeholder is
+/// not a path of names, because others are not supported.
 pub(crate) fn fill(template: &str, record: &Value) -> Option<String> {
     let mut parts = template.split('<');
     let mut filled = parts.next()?.to_owned();
@@ -65,8 +66,8 @@ pub(crate) fn fill(template: &str, record: &Value) -> Option<String> {
         if path.contains(|char: char| !char.is_ascii_alphanumeric() && !"._-".contains(char)) {
             return None;
         }
-        let value = record.pointer(&format!("/{}", path.replace('.', "/")));
-        let value = value.cloned().unwrap_or_else(|| json!(""));
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let value = record.pointer(&pointer).cloned().unwrap_or(json!(""));
         if quote_count % 2 == 0 {
             filled += &value.to_string();
         } else {

@@ -1,4 +1,4 @@
-//! Makes sure that no process outlives the one that started it.
+//! Ensures that no child process outlives this process.
 
 use std::{
     os::unix::process::CommandExt,
@@ -11,9 +11,9 @@ use tokio::process::Child;
 
 use crate::{Result, block_on, runtime};
 
-/// The reaper's program. It reads the ids of further processes from its standard input. The input
-/// ends when this process ends, however that happens; the reaper then ends those processes and its
-/// own process group, first with SIGTERM and a second later with SIGKILL.
+/// The reaper's program. It reads the ids of more processes from its standard input, which is closed when
+/// this process ends for any reason. The reaper then ends those processes and its own process group, first
+/// with SIGTERM and a second later with SIGKILL.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 while read -r process; do others="$others $process"; done
@@ -26,7 +26,7 @@ kill -KILL 0
 /// How long [`ProcessReaper::end`] waits after SIGTERM.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A process that ends all that was started with it, even if this process is killed with SIGKILL.
+/// A process that ends all child processes when this process ends, even after SIGKILL.
 #[derive(Debug)]
 pub struct ProcessReaper {
     process: process::Child,
@@ -56,47 +56,45 @@ impl ProcessReaper {
         ProcessGroup(i32::try_from(self.process.id()).unwrap_or_default())
     }
 
-    /// Also ends a process outside the group: one that needs the terminal.
+    /// Adds a process outside the group, because it uses the terminal.
     pub fn adopt(&mut self, process: u32) {
         if let Some(lifeline) = &mut self.lifeline {
             use std::io::Write;
-            // This fails only if the reaper is gone, and then its group is gone too.
+            // Ignore the error: it means that the reaper and its group have ended.
             let _ = writeln!(lifeline, "{process}");
         }
     }
 
-    /// Ends the process group: with SIGTERM, and with SIGKILL if one of `services` is still there
-    /// after two seconds.
+    /// Ends the process group with SIGTERM, waits up to two seconds for `services` to exit, and sends
+    /// SIGKILL.
     pub fn end<'a>(&mut self, services: impl IntoIterator<Item = &'a mut Child>) {
         let group = Pid::from_raw(self.group().0);
-        let signal = |signal| group.map(|group| kill_process_group(group, signal));
-        signal(Signal::TERM);
+        let send = |signal| group.map(|group| kill_process_group(group, signal));
+        send(Signal::TERM);
         let deadline = Instant::now() + EXIT_TIMEOUT;
         for service in services {
             let remaining = deadline.saturating_duration_since(Instant::now());
             let _ = block_on(async { tokio::time::timeout(remaining, service.wait()).await });
         }
-        signal(Signal::KILL);
+        send(Signal::KILL);
         let _ = self.process.wait();
     }
 }
 
-/// A process group that ends with this process.
+/// A process group that is ended when this process ends.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessGroup(i32);
 
 impl ProcessGroup {
-    /// Starts a process in this group. It has no standard input, and signals of the terminal do not
-    /// reach it.
+    /// Starts a process in this group, without standard input. It does not receive signals of the terminal.
     ///
     /// # Errors
     /// Returns an error if the program cannot be started.
     pub fn spawn(self, command: &mut Command) -> Result<Child> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let command = std::mem::replace(command, Command::new(""));
-        let mut command = tokio::process::Command::from(command);
+        let taken = std::mem::replace(command, Command::new(""));
         let _context = runtime().enter();
-        let spawned = command
+        let spawned = tokio::process::Command::from(taken)
             .stdin(Stdio::null())
             .process_group(self.0)
             .kill_on_drop(true)

@@ -16,16 +16,16 @@ use crate::{dynamodb::REGION, lock, template, terminal::say};
 /// The account of all queues.
 pub(crate) const ACCOUNT_ID: &str = "000000000000";
 
-/// All queues, by their logical ids, which are their names on this machine. The methods about one
-/// queue return `None` if there is no such queue.
+/// All queues, by their logical ids, which are their names on this machine. The methods for one queue
+/// return `None` if the queue does not exist.
 #[derive(Debug, Default)]
 pub(crate) struct Queues(Mutex<BTreeMap<String, Queue>>);
 
 #[derive(Debug)]
 struct Queue {
     definition: template::Queue,
-    /// The messages that were received last are at the end, so that messages that keep coming back do
-    /// not hold up others.
+    /// The messages that were received last are at the end, so that messages that fail repeatedly do not
+    /// delay others.
     messages: Vec<Message>,
 }
 
@@ -34,7 +34,7 @@ struct Queue {
 pub(crate) struct Message {
     pub id: String,
     pub body: String,
-    /// Identifies the last time that the message was received.
+    /// Identifies the last receive of the message.
     pub receipt_handle: String,
     receive_count: u64,
     sent: SystemTime,
@@ -53,14 +53,14 @@ pub(crate) struct Counts {
     pub not_visible: usize,
 }
 
-/// The ARN of a queue.
+/// Returns the ARN of a queue.
 pub(crate) fn arn(queue: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
 }
 
 impl Queues {
-    /// Creates the queues that do not exist yet, gives the others their new attributes, and deletes
-    /// those that are no longer defined.
+    /// Creates the queues that do not exist yet, updates the attributes of the others, and deletes the queues
+    /// that are no longer defined.
     pub(crate) fn define(&self, definitions: &[template::Queue]) {
         let mut queues = lock(&self.0);
         let mut former = std::mem::take(&mut *queues);
@@ -68,26 +68,23 @@ impl Queues {
             let messages = former
                 .remove(&definition.name)
                 .map_or_else(Vec::new, |queue| queue.messages);
-            let definition = definition.clone();
-            queues.insert(
-                definition.name.clone(),
-                Queue {
-                    definition,
-                    messages,
-                },
-            );
+            let queue = Queue {
+                definition: definition.clone(),
+                messages,
+            };
+            queues.insert(definition.name.clone(), queue);
         }
     }
 
-    /// The names of all queues.
+    /// Returns the names of all queues.
     pub(crate) fn names(&self) -> Vec<String> {
         lock(&self.0).keys().cloned().collect()
     }
 
-    /// The definition of a queue, and how many messages it has.
-    pub(crate) fn describe(&self, queue: &str) -> Option<(template::Queue, Counts)> {
+    /// Returns the definition of a queue, and how many messages it contains.
+    pub(crate) fn describe(&self, name: &str) -> Option<(template::Queue, Counts)> {
         let queues = lock(&self.0);
-        let queue = queues.get(queue)?;
+        let queue = queues.get(name)?;
         let now = Instant::now();
         let mut counts = Counts::default();
         for message in &queue.messages {
@@ -117,13 +114,9 @@ impl Queues {
         delay: Option<Duration>,
     ) -> Option<Vec<String>> {
         let mut queues = lock(&self.0);
-        let queue = queues.get_mut(queue)?;
-        Some(
-            bodies
-                .into_iter()
-                .map(|body| queue.send(body, delay))
-                .collect(),
-        )
+        let target = queues.get_mut(queue)?;
+        let sent = bodies.into_iter().map(|body| target.send(body, delay));
+        Some(sent.collect())
     }
 
     /// Receives up to `limit` messages and hides them for `visibility_timeout`, or for that of the
@@ -147,12 +140,12 @@ impl Queues {
                     .is_some_and(|redrive| message.receive_count >= redrive.max_receive_count)
         };
         let dead: Vec<_> = queue.messages.extract_if(.., is_dead).collect();
-        let visibility_timeout = visibility_timeout.unwrap_or(queue.definition.visibility_timeout);
+        let visible_at = now + visibility_timeout.unwrap_or(queue.definition.visibility_timeout);
         let received: Vec<_> = queue
             .messages
             .extract_if(.., |message| message.visible_at <= now)
             .take(limit)
-            .map(|message| message.received(now + visibility_timeout))
+            .map(|message| message.received(visible_at))
             .collect();
         queue.messages.extend(received.iter().cloned());
         if let Some(redrive) = redrive
@@ -170,8 +163,8 @@ impl Queues {
         Some(received)
     }
 
-    /// Deletes the message with this receipt handle. A handle from before the message was received
-    /// again does nothing.
+    /// Deletes the message with this receipt handle. Only the handle of the last receive is valid; others
+    /// are ignored.
     pub(crate) fn delete(&self, queue: &str, receipt_handle: &str) -> Option<()> {
         let mut queues = lock(&self.0);
         let messages = &mut queues.get_mut(queue)?.messages;
@@ -179,9 +172,8 @@ impl Queues {
         Some(())
     }
 
-    /// Moves all messages of a dead-letter queue to `destination`, or back to the queues that they
-    /// come from. A message that was sent to the dead-letter queue directly does not come from a
-    /// queue, so it stays. After the move they are
+    /// Moves all messages of a dead-letter queue to `destination`, or back to their source queues. A message
+    /// that was sent directly to the dead-letter queue has no source queue, so it stays. The moved messages are
     /// [new messages](https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html),
     /// with new ids and receive counts, and with the delay of the queue.
     pub(crate) fn redrive(&self, queue: &str, destination: Option<&str>) -> Option<()> {
@@ -241,7 +233,7 @@ impl Message {
     }
 }
 
-/// The MD5 digest of a body in hexadecimal.
+/// Returns the MD5 digest of a body in hexadecimal.
 pub(crate) fn md5_of(body: &str) -> String {
     let digest: [u8; 16] = Md5::digest(body).into();
     format!("{:032x}", u128::from_be_bytes(digest))
@@ -252,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_comes_back_waits_for_its_turn() {
+    fn a_message_that_becomes_visible_again_waits_until_the_others_have_been_received() {
         let queues = Queues::default();
         queues.define(&[template::Queue {
             name: "Queue".to_owned(),

@@ -1,4 +1,4 @@
-//! `cargo local` without a command: serves until a signal, and reloads what changes.
+//! `cargo local` without a command: serves the API until a signal, and reloads changed sources.
 
 use std::{
     collections::BTreeMap,
@@ -41,6 +41,34 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     let startup = exit_on_signal();
     let port = arguments.port.unwrap_or(DEFAULT_PORT);
     // Fail before the build if the port is taken.
+    check_port(port)?;
+    let mut options = stack_options(arguments, &port.to_string())?;
+    options.port = Some(port);
+    options.prints = !options.json;
+    options.data_dir = arguments
+        .data_dir
+        .as_deref()
+        .map(|dir| DataDir::open(dir, arguments.reset))
+        .transpose()?;
+    let sources = find_sources();
+    prepare(arguments.release)?;
+    let stack = Stack::start(options)?;
+    if stack.is_new() {
+        sample::put_all(stack.dynamodb(), ACCOUNT_ID)?;
+    }
+    let token_file = tools::home()?.join(token_file_name(port));
+    write_token(&stack, &token_file)?;
+    greet(&stack, port, arguments.data_dir.as_deref());
+    let shared = Arc::new(Mutex::new(Some(stack)));
+    let temporary_file = arguments.data_dir.is_none().then_some(token_file);
+    let received = catch_signals();
+    startup.abort();
+    runtime().spawn(stop_on_signal(received, shared.clone(), temporary_file));
+    watch(&shared, sources, arguments.release)
+}
+
+/// Checks that nothing listens on the port.
+fn check_port(port: u16) -> Result<()> {
     for address in [
         SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
@@ -55,46 +83,28 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
             _ => {}
         }
     }
-    let mut options = stack_options(arguments, &port.to_string())?;
-    options.port = Some(port);
-    options.prints = !options.json;
-    options.data_dir = arguments
-        .data_dir
-        .as_deref()
-        .map(|dir| DataDir::open(dir, arguments.reset))
-        .transpose()?;
-    let sources = sources();
-    prepare(arguments.release)?;
-    let stack = Stack::start(options)?;
-    if stack.is_new() {
-        sample::put_all(stack.dynamodb(), ACCOUNT_ID)?;
-    }
-    let token_file = tools::home()?.join(token_file_name(port));
-    write_token(&stack, &token_file)?;
-    greet(&stack, port, arguments.data_dir.as_deref());
-    let in_memory = arguments.data_dir.is_none();
-    let stack = Arc::new(Mutex::new(Some(stack)));
-    let stopping = stack.clone();
-    let signal = catch_signals();
-    startup.abort();
-    runtime().spawn(async move {
-        signal.await;
-        say("Stopping.");
-        let stopped = tokio::task::spawn_blocking(move || drop(lock(&stopping).take()));
-        // Another signal, or a reload that takes too long, ends it at once. The reaper ends the rest.
-        tokio::select! {
-            _ = timeout(STOP_TIMEOUT, stopped) => {}
-            () = catch_signals() => {}
-        }
-        if in_memory {
-            let _ = fs::remove_file(token_file);
-        }
-        std::process::exit(0);
-    });
-    watch(&stack, sources, arguments.release)
+    Ok(())
 }
 
-/// Reloads what changes, until DynamoDB Local exits.
+/// Waits for a signal, stops the stack and exits this process.
+async fn stop_on_signal(
+    received: impl Future<Output = ()>,
+    stack: Arc<Mutex<Option<Stack>>>,
+    temporary_file: Option<PathBuf>,
+) {
+    received.await;
+    say("Stopping.");
+    let stopped = tokio::task::spawn_blocking(move || drop(lock(&stack).take()));
+    // Do not wait after another signal, or for a reload that takes too long. The reaper ends the processes.
+    tokio::select! {
+        _ = timeout(STOP_TIMEOUT, stopped) => {}
+        () = catch_signals() => {}
+    }
+    let _ = temporary_file.map(fs::remove_file);
+    std::process::exit(0);
+}
+
+/// Reloads the stack when sources change, until DynamoDB Local exits.
 fn watch(stack: &Mutex<Option<Stack>>, mut sources: Sources, release: bool) -> Result<ExitCode> {
     loop {
         std::thread::sleep(POLL_INTERVAL);
@@ -104,7 +114,7 @@ fn watch(stack: &Mutex<Option<Stack>>, mut sources: Sources, release: bool) -> R
         if let Some(error) = exited {
             return Err(error);
         }
-        let found = self::sources();
+        let found = find_sources();
         let changed = changes(&sources, &found);
         let Some(first) = changed.first() else {
             continue;
@@ -136,8 +146,8 @@ fn watch(stack: &Mutex<Option<Stack>>, mut sources: Sources, release: bool) -> R
     }
 }
 
-/// Finds the files that the functions and their configuration are made of.
-fn sources() -> Sources {
+/// Finds the source files of the functions and of their configuration.
+fn find_sources() -> Sources {
     fn visit(path: PathBuf, found: &mut Sources) {
         let Ok(metadata) = fs::metadata(&path) else {
             return;
@@ -156,7 +166,7 @@ fn sources() -> Sources {
     found
 }
 
-/// The files that were changed, added or removed, relative to the workspace.
+/// Returns the files that were changed, added or removed, relative to the workspace.
 fn changes(before: &Sources, after: &Sources) -> Vec<PathBuf> {
     let changed = after
         .iter()
@@ -171,7 +181,7 @@ fn changes(before: &Sources, after: &Sources) -> Vec<PathBuf> {
     changed.chain(removed).map(relative).collect()
 }
 
-/// The name of the token's file in `target/local`.
+/// Returns the name of the token's file in `target/local`.
 fn token_file_name(port: u16) -> String {
     if port == DEFAULT_PORT {
         "token".to_owned()
@@ -180,20 +190,20 @@ fn token_file_name(port: u16) -> String {
     }
 }
 
-/// Makes sure that the file has a token that works: the one that is there, or a new one.
+/// Writes a new token into the file, unless the file contains a valid token.
 fn write_token(stack: &Stack, path: &Path) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|token| stack.accepts_token(&token)) {
         return Ok(());
     }
     let token = stack.issue_token(ACCOUNT_ID)?;
     let _ = fs::remove_file(path);
-    let file = fs::OpenOptions::new()
+    fs::OpenOptions::new()
         .create_new(true)
         .write(true)
         .mode(0o600)
-        .open(path);
-    let written = file.and_then(|mut file| file.write_all(token.as_bytes()));
-    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+        .open(path)
+        .and_then(|mut file| file.write_all(token.as_bytes()))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 fn greet(stack: &Stack, port: u16, data_dir: Option<&Path>) {

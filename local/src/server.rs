@@ -24,7 +24,7 @@ pub(crate) async fn serve<F, B>(
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, client)) = listener.accept().await else {
-            // Out of file descriptors: wait until connections are closed.
+            // There are no file descriptors left, so wait until connections are closed.
             sleep(Duration::from_millis(50)).await;
             continue;
         };

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{process::Child, task::JoinSet};
 
 use crate::{
-    ANY_PORT, DynamoDb, Instance, ProcessReaper, Result, Template, block_on,
+    DynamoDb, Instance, ProcessReaper, Result, Template, block_on,
     dynamodb::{self, DataDir},
     event_source_mapping,
     gateway::{Api, Gateway},
@@ -21,23 +21,24 @@ use crate::{
     listen,
     logs::Logs,
     pipe, runtime,
+    template::DEFAULT_MEMORY_MB,
     tools::{self, DynamoDbLocal},
 };
 
 /// What a stack is tuned for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Profile {
-    /// A quick start, and functions that are held to their policies.
+    /// A quick start, and policies that are enforced.
     #[default]
     Development,
-    /// DynamoDB Local at its fastest, and nothing between it and the functions.
+    /// A fast DynamoDB Local, to which the functions connect directly.
     Benchmark,
 }
 
 /// How to start a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The directory below `target/local/logs` for all logs; emptied at the start.
+    /// The directory below `target/local/logs` for all logs. It is emptied at the start.
     pub name: String,
     /// The port on 127.0.0.1; any free one by default.
     pub port: Option<u16>,
@@ -45,7 +46,7 @@ pub struct Options {
     pub data_dir: Option<DataDir>,
     /// The directory with the functions' binaries.
     pub binaries: PathBuf,
-    /// How many instances a function may have at once.
+    /// The number of instances that a function may have at once.
     pub concurrency: usize,
     /// How long a client may take to send the headers of a request, and then its body.
     pub client_timeout: Duration,
@@ -53,7 +54,7 @@ pub struct Options {
     pub profile: Profile,
     /// Whether each request is printed as a line.
     pub prints: bool,
-    /// Whether the functions' JSON lines go to the terminal, and not to files.
+    /// Whether the functions' JSON lines are written to the terminal instead of files.
     pub json: bool,
     /// The template.
     pub template: PathBuf,
@@ -74,19 +75,19 @@ impl Default for Options {
             prints: false,
             json: false,
             template: tools::workspace().join("template.yaml"),
-            // A web page under development may come from anywhere.
+            // A web page under development may have any origin.
             parameters: vec![("AllowedOrigins".to_owned(), "*".to_owned())],
         }
     }
 }
 
-/// A running stack. It ends when it is dropped, or when this process ends.
+/// A running stack. It is stopped when it is dropped, or when this process ends.
 pub struct Stack {
     options: Options,
     url: String,
     dynamodb: DynamoDb,
     gateway: Arc<Gateway>,
-    /// The servers, the pipes and the event source mappings, which end with the stack.
+    /// The servers, the pipes and the event source mappings.
     tasks: JoinSet<()>,
     dynamodb_process: Option<Child>,
     reaper: ProcessReaper,
@@ -95,45 +96,18 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts everything: DynamoDB Local with the template's tables, unless
-    /// `AWS_ENDPOINT_URL_DYNAMODB` is set; an instance of each function; and the gateway.
+    /// Starts DynamoDB Local, unless `AWS_ENDPOINT_URL_DYNAMODB` is set; creates the tables; and starts an
+    /// instance of each function and the gateway.
     ///
     /// # Errors
-    /// Returns an error if something is missing, a port is taken, or something does not start.
+    /// Returns an error if a program is missing or does not start, or if the port is taken.
     pub fn start(options: Options) -> Result<Self> {
         let template = Template::read(&options.template, &options.parameters)?;
         let port = options.port.unwrap_or_default();
         let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let logs = Logs::create(&options.name)?;
         let reaper = ProcessReaper::start()?;
-        let mut dynamodb_process = None;
-        let dynamodb = match DynamoDb::from_env() {
-            Some(dynamodb) => {
-                let listed = dynamodb.call("ListTables", &json!({}));
-                listed.map_err(|error| {
-                    format!(
-                        "{error}. The URL is from {}: start DynamoDB there, or unset the variable to have one started",
-                        dynamodb::ENDPOINT_URL
-                    )
-                })?;
-                dynamodb
-            }
-            None => {
-                let program = DynamoDbLocal::fetch()?;
-                let data_dir = options.data_dir.as_ref();
-                let log = logs.of("dynamodb-local");
-                let (dynamodb, process) = DynamoDb::start(
-                    &program,
-                    &reaper,
-                    &log,
-                    free_port()?,
-                    data_dir,
-                    options.profile,
-                )?;
-                dynamodb_process = Some(process);
-                dynamodb
-            }
-        };
+        let (dynamodb, dynamodb_process) = start_dynamodb(&options, &reaper, &logs)?;
         let is_new = dynamodb
             .create_tables(&template)?
             .iter()
@@ -142,15 +116,14 @@ impl Stack {
         let api = Api::new(template, functions)?;
         let gateway = Arc::new(Gateway::new(api, address.port(), &options));
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
+        let handle = runtime().handle();
+        tasks.spawn_on(gateway.clone().serve(listener), handle);
         // `localhost` often means the IPv6 loopback, and `cargo lambda invoke` connects to it.
         if let Ok((listener, _)) = listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))) {
-            tasks.spawn_on(gateway.clone().serve(listener), runtime().handle());
+            tasks.spawn_on(gateway.clone().serve(listener), handle);
         }
-        let pipes = pipe::run(gateway.clone(), dynamodb.clone());
-        tasks.spawn_on(pipes, runtime().handle());
-        let mappings = event_source_mapping::run(gateway.clone());
-        tasks.spawn_on(mappings, runtime().handle());
+        tasks.spawn_on(pipe::run(gateway.clone(), dynamodb.clone()), handle);
+        tasks.spawn_on(event_source_mapping::run(gateway.clone()), handle);
         Ok(Self {
             url: format!("http://{address}"),
             options,
@@ -174,7 +147,8 @@ impl Stack {
         &self.dynamodb
     }
 
-    /// The DynamoDB that a function uses, which refuses what the function's policies do not allow.
+    /// Returns the DynamoDB that a function uses. It denies requests that the function's policies do not
+    /// allow.
     pub fn dynamodb_of(&self, function: &str) -> DynamoDb {
         self.function(function).map_or_else(
             || self.dynamodb.clone(),
@@ -182,7 +156,7 @@ impl Stack {
         )
     }
 
-    /// Whether the table of groups was created by this start.
+    /// Whether the table of groups is new.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
@@ -192,18 +166,18 @@ impl Stack {
         self.logs.dir()
     }
 
-    /// The processes that end with this one.
+    /// The reaper of the stack's processes.
     pub fn reaper(&mut self) -> &mut ProcessReaper {
         &mut self.reaper
     }
 
-    /// Reads the template again and replaces the functions by their binaries as they are now.
-    /// Requests under way end with the former ones, and queues keep their messages. Returns a note if
-    /// a table has changed, because existing tables stay as they are.
+    /// Reads the template again and starts the current binaries of the functions. The old instances complete
+    /// their requests, and queues keep their messages. Returns a note if the definition of a table has
+    /// changed, because existing tables are not updated.
     ///
     /// # Errors
-    /// Returns an error, and goes on with what was served before, if the template cannot be read or
-    /// a function does not start.
+    /// Returns an error, and continues with the old version, if the template cannot be read or a function
+    /// does not start.
     pub fn reload(&self) -> Result<Option<String>> {
         let template = Template::read(&self.options.template, &self.options.parameters)?;
         self.dynamodb.create_tables(&template)?;
@@ -214,38 +188,34 @@ impl Stack {
             &self.reaper,
             &self.logs,
         )?;
-        let former = self.gateway.replace(Api::new(template, functions)?);
-        let api = self.gateway.api();
-        let is_new = |table: &(&str, &Value)| !api.template.tables().any(|new| new == *table);
-        let changed: Vec<_> = former
-            .template
-            .tables()
-            .filter(is_new)
-            .map(|(name, _)| name)
-            .collect();
-        let note = || {
-            format!(
-                "Existing tables stay as they are: {}. To change them, restart with --reset, or without --data-dir.",
-                changed.join(", ")
-            )
-        };
-        Ok((!changed.is_empty()).then(note))
+        let old = self.gateway.replace(Api::new(template, functions)?);
+        let new = self.gateway.api();
+        let is_changed = |table: &(&str, &Value)| !new.template.tables().any(|new| new == *table);
+        let changed = old.template.tables().filter(is_changed);
+        let names: Vec<_> = changed.map(|(name, _)| name).collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "Existing tables stay as they are: {}. To change them, restart with --reset, or without --data-dir.",
+            names.join(", ")
+        )))
     }
 
     fn function(&self, name: &str) -> Option<Arc<Function>> {
         self.gateway.api().functions.get(name).cloned()
     }
 
-    /// The ids of a function's processes.
+    /// Returns the ids of a function's processes.
     pub fn process_ids(&self, function: &str) -> Vec<u32> {
         self.function(function)
             .map(|function| function.process_ids())
             .unwrap_or_default()
     }
 
-    /// Starts another instance of a function, with `variables` in place of some of its own. For any
-    /// other binary, only `variables` and those of Lambda are set. A path in place of the name takes
-    /// the binary from elsewhere.
+    /// Starts another instance of a function, with `variables` added to its environment. The environment of
+    /// any other binary contains only `variables` and those of Lambda. `binary` may be a path to a binary of
+    /// another build.
     ///
     /// # Errors
     /// Returns an error if the binary cannot be started.
@@ -255,14 +225,15 @@ impl Stack {
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or(binary);
-        let mut command = self.function(name).map_or_else(
-            || {
-                let mut command = Command::new(&path);
-                lambda::set_lambda_variables(command.env_clear(), binary, 256, &self.dynamodb);
-                command
-            },
-            |function| function.command(&path),
-        );
+        let mut command = match self.function(name) {
+            Some(function) => function.command(&path),
+            None => {
+                let mut other = Command::new(&path);
+                other.env_clear();
+                lambda::set_lambda_variables(&mut other, binary, DEFAULT_MEMORY_MB, &self.dynamodb);
+                other
+            }
+        };
         let log = self.logs.of(binary);
         Instance::start(
             self.reaper.group(),
@@ -280,12 +251,14 @@ impl Stack {
         let found = self
             .function(function)
             .ok_or_else(|| error("ResourceNotFoundException"))?;
-        let invoked = block_on(found.invoke(payload.to_string().into(), QUEUE_TIMEOUT));
-        let invoked = invoked.map_err(|Busy| error("TooManyRequestsException"))?;
-        invoked.outcome.map(parsed).map_err(parsed)
+        block_on(found.invoke(payload.to_string().into(), QUEUE_TIMEOUT))
+            .map_err(|Busy| error("TooManyRequestsException"))?
+            .outcome
+            .map(parsed)
+            .map_err(parsed)
     }
 
-    /// Runs an operation of SQS's API, for example `SendMessage`, as a request to the stack's URL does.
+    /// Runs an operation of SQS's API, for example `SendMessage`.
     ///
     /// # Errors
     /// Returns SQS's error, which starts with its type, for example `QueueDoesNotExist`.
@@ -293,16 +266,18 @@ impl Stack {
         self.gateway.sqs(operation, input)
     }
 
-    /// Issues a token for an account, with the function that does.
+    /// Issues a token for an account, with the function `issue-token`.
     ///
     /// # Errors
     /// Returns an error if the function does not return a token.
     pub fn issue_token(&self, account_id: &str) -> Result<String> {
         let payload = json!({ "account_id": account_id, "name": "local" });
-        let output = self.invoke("issue-token", &payload);
-        let output = output.map_err(|error| format!("cannot issue a token: {error}"))?;
+        let context = |output: &Value| format!("cannot issue a token: {output}");
+        let output = self
+            .invoke("issue-token", &payload)
+            .map_err(|error| context(&error))?;
         let token = output["token"].as_str().map(str::to_owned);
-        token.ok_or_else(|| format!("cannot issue a token: {output}"))
+        token.ok_or_else(|| context(&output))
     }
 
     /// Whether a token gives access to the API.
@@ -312,7 +287,7 @@ impl Stack {
             .is_ok_and(|output| output["statusCode"] == 200)
     }
 
-    /// Waits until DynamoDB Local exits, and reports it.
+    /// Waits until DynamoDB Local exits, and returns an error message.
     pub(crate) async fn dynamodb_exit(&mut self) -> String {
         let Some(process) = &mut self.dynamodb_process else {
             return std::future::pending().await;
@@ -335,6 +310,27 @@ impl Drop for Stack {
     }
 }
 
+/// Starts DynamoDB Local, unless `AWS_ENDPOINT_URL_DYNAMODB` is set.
+fn start_dynamodb(
+    options: &Options,
+    reaper: &ProcessReaper,
+    logs: &Logs,
+) -> Result<(DynamoDb, Option<Child>)> {
+    if let Some(dynamodb) = DynamoDb::from_env() {
+        let listed = dynamodb.call("ListTables", &json!({}));
+        listed.map_err(|error| {
+            format!(
+                "{error}. The URL is from {}: start DynamoDB there, or unset the variable to have one started",
+                dynamodb::ENDPOINT_URL
+            )
+        })?;
+        return Ok((dynamodb, None));
+    }
+    let program = DynamoDbLocal::fetch()?;
+    let (dynamodb, process) = DynamoDb::start(&program, reaper, logs, options)?;
+    Ok((dynamodb, Some(process)))
+}
+
 /// Creates the functions of a template and starts an instance of each.
 fn start_functions(
     template: &Template,
@@ -354,8 +350,4 @@ fn start_functions(
         .map(|function| async move { function.warm_up().await });
     block_on(futures_util::future::try_join_all(started))?;
     Ok(functions)
-}
-
-fn free_port() -> Result<u16> {
-    listen(ANY_PORT).map(|(_, address)| address.port())
 }

@@ -1,4 +1,4 @@
-//! The resources that `template.yaml` defines, with the template's functions and parameters resolved.
+//! The resources that `template.yaml` defines, with its intrinsic functions and parameters resolved.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +10,9 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 use crate::{Permission, Result, filter, pipe};
+
+/// Lambda's default for the memory size of a function, in MB.
+pub(crate) const DEFAULT_MEMORY_MB: u64 = 128;
 
 /// The SAM template.
 #[derive(Debug)]
@@ -23,9 +26,9 @@ pub struct Template {
 pub struct Function {
     /// The logical id, for example `GetGroupFunction`.
     pub id: String,
-    /// The binary that it runs, for example `get-group`, which is also its name on this machine.
+    /// The binary that it runs, for example `get-group`. This is also its name on this machine.
     pub binary: String,
-    /// The environment variables, except those whose value only AWS knows, as an ARN.
+    /// The environment variables, except those whose value only AWS knows, such as an ARN.
     pub environment: BTreeMap<String, String>,
     /// The routes of the HTTP API that invoke it.
     pub routes: Vec<Route>,
@@ -40,23 +43,23 @@ pub struct Function {
 /// A route of the HTTP API.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The method; empty for the route `$default`.
+    /// The method. It is empty for the route `$default`.
     pub method: String,
-    /// The path, with its parameters in braces; empty for the route `$default`.
+    /// The path, with its parameters in braces. It is empty for the route `$default`.
     pub path: String,
     /// How long API Gateway waits for the function.
     pub timeout: Duration,
-    /// How many requests the route takes in a second, and in a burst.
+    /// How many requests the route accepts in a second, and in a burst.
     pub throttle: Option<(f64, f64)>,
 }
 
 impl Route {
-    /// Whether this is `$default`, which takes every request that no other route matches.
+    /// Whether this is `$default`, which accepts every request that matches no other route.
     pub fn is_default(&self) -> bool {
         self.path.is_empty()
     }
 
-    /// The route key, for example `GET /v1/groups/{id}`.
+    /// Returns the route key, for example `GET /v1/groups/{id}`.
     pub fn key(&self) -> String {
         if self.is_default() {
             return "$default".to_owned();
@@ -93,11 +96,11 @@ pub struct Pipe {
 pub struct Queue {
     /// The logical id, which is the name on this machine.
     pub name: String,
-    /// How long a message that is sent cannot be received.
+    /// How long a new message cannot be received.
     pub delay: Duration,
-    /// How long a message that is received cannot be received again.
+    /// How long a received message cannot be received again.
     pub visibility_timeout: Duration,
-    /// What happens to a message that keeps coming back.
+    /// The policy for messages that have been received too often.
     pub redrive: Option<Redrive>,
 }
 
@@ -120,14 +123,14 @@ pub struct EventSource {
     /// The binary of the function.
     pub function: String,
     pub(crate) batch_size: usize,
-    /// How many batches are processed at the same time; `None` if only the function limits that.
+    /// How many batches are processed at the same time; `None` if only the function limits it.
     pub(crate) max_concurrency: Option<usize>,
     /// Whether the function reports the messages that failed.
     pub(crate) reports_failures: bool,
 }
 
 impl Template {
-    /// Reads a template, whose parameters have their defaults or the values in `parameters`.
+    /// Reads a template. Its parameters have the values in `parameters`, or their defaults.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or is not YAML (with line and column), or if a
@@ -140,15 +143,12 @@ impl Template {
                 path.display()
             ));
         }
+        let default =
+            |(name, definition): (&String, &Value)| (name.clone(), definition["Default"].clone());
         let mut template = Self {
+            parameters: members(&document["Parameters"]).map(default).collect(),
             document,
-            parameters: BTreeMap::new(),
         };
-        for (name, parameter) in members(&template.document["Parameters"]) {
-            template
-                .parameters
-                .insert(name.clone(), parameter["Default"].clone());
-        }
         for (name, value) in parameters {
             template.set_parameter(name, value)?;
         }
@@ -157,47 +157,19 @@ impl Template {
 
     fn set_parameter(&mut self, name: &str, value: &str) -> Result<()> {
         let definition = &self.document["Parameters"][name];
-        let context = |rule: String| format!("--parameter {name}={value}: {rule}");
-        if definition.is_null() {
+        let checked = if definition.is_null() {
             let names: Vec<_> = self.parameters.keys().map(String::as_str).collect();
-            return Err(context(format!(
-                "there is no such parameter. There are: {}",
-                names.join(", ")
-            )));
-        }
-        let allowed: Vec<_> = items(&definition["AllowedValues"]).map(text).collect();
-        if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == value) {
-            return Err(context(format!(
-                "the value must be one of {}",
-                allowed.join(", ")
-            )));
-        }
-        if let Some(pattern) = definition["AllowedPattern"].as_str() {
-            let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$"));
-            if !regex
-                .map_err(|error| context(error.to_string()))?
-                .is_match(value)
-            {
-                return Err(context(format!("the value must match {pattern}")));
-            }
-        }
-        if definition["Type"] == "Number" {
-            let limit = |name: &str, default| definition[name].as_f64().unwrap_or(default);
-            let (minimum, maximum) = (limit("MinValue", f64::MIN), limit("MaxValue", f64::MAX));
-            let is_allowed = |number: f64| (minimum..=maximum).contains(&number);
-            if !value.parse().is_ok_and(is_allowed) {
-                let end = match definition["MaxValue"].as_f64() {
-                    Some(maximum) => format!("from {minimum} to {maximum}"),
-                    None => format!("of at least {minimum}"),
-                };
-                return Err(context(format!("the value must be a number {end}")));
-            }
-        }
+            let all = names.join(", ");
+            Err(format!("there is no such parameter. There are: {all}"))
+        } else {
+            check_parameter(definition, value)
+        };
+        checked.map_err(|rule| format!("--parameter {name}={value}: {rule}"))?;
         self.parameters.insert(name.to_owned(), json!(value));
         Ok(())
     }
 
-    /// The whole template, unresolved.
+    /// The whole template, not resolved.
     pub fn json(&self) -> &Value {
         &self.document
     }
@@ -208,7 +180,7 @@ impl Template {
         self.resources("AWS::DynamoDB::Table")
     }
 
-    /// The functions, with their routes, variables and permissions.
+    /// Returns the functions, with their routes, environment variables and permissions.
     ///
     /// # Errors
     /// Returns an error if a number is out of AWS's range, or if a policy cannot be checked on this
@@ -237,7 +209,7 @@ impl Template {
                 permissions: Permission::of_policies(&properties["Policies"])?,
                 // AWS's defaults: https://docs.aws.amazon.com/lambda/latest/dg/configuration-function-common.html
                 timeout: Duration::from_secs(setting("Timeout", [1, 900], 3)?),
-                memory: setting("MemorySize", [128, 10_240], 128)?,
+                memory: setting("MemorySize", [128, 10_240], DEFAULT_MEMORY_MB)?,
             })
         };
         self.resources("AWS::Serverless::Function")
@@ -259,7 +231,7 @@ impl Template {
             let mut route = Route {
                 method: text(&properties["Method"]).to_uppercase(),
                 path: text(&properties["Path"]),
-                // Thirty seconds if the template says nothing:
+                // The default is 30 seconds:
                 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
                 timeout: Duration::from_millis(timeout.unwrap_or(30_000)),
                 throttle: None,
@@ -274,14 +246,13 @@ impl Template {
             route.throttle = rate.zip(number(&throttle["ThrottlingBurstLimit"]));
             Ok(route)
         };
-        let events = members(events).map(|(_, event)| event);
-        let http_events = events.filter(|event| event["Type"] == "HttpApi");
-        http_events
-            .map(|event| route(&event["Properties"]))
+        members(events)
+            .filter(|(_, event)| event["Type"] == "HttpApi")
+            .map(|(_, event)| route(&event["Properties"]))
             .collect()
     }
 
-    /// The CORS configuration of the HTTP API, if the parameters turn it on.
+    /// Returns the CORS configuration of the HTTP API, if the parameters enable it.
     pub fn cors(&self) -> Option<Cors> {
         let (_, api) = self.resources("AWS::Serverless::HttpApi").next()?;
         let cors = self.resolve(&api["CorsConfiguration"]);
@@ -295,21 +266,22 @@ impl Template {
         })
     }
 
-    /// The pipes.
+    /// Returns the pipes.
     ///
     /// # Errors
-    /// Returns an error if a pipe does not lead from a table's stream to a queue, if it has filters or
-    /// placeholders that are not supported here, or if a number is out of AWS's range.
+    /// Returns an error if a pipe does not connect a table's stream to a queue, if it uses filters or
+    /// placeholders that are not supported, or if a number is out of AWS's range.
     pub fn pipes(&self) -> Result<Vec<Pipe>> {
         self.read_all("AWS::Pipes::Pipe", |id, properties| {
             let stream = properties["Source"]["Fn::GetAtt"].as_str();
-            let table = stream.and_then(|stream| stream.strip_suffix(".StreamArn"));
-            let table = table.ok_or("Source must be the stream of a table: !GetAtt TABLE.StreamArn")?;
+            let table = stream
+                .and_then(|stream| stream.strip_suffix(".StreamArn"))
+                .ok_or("Source must be the stream of a table: !GetAtt TABLE.StreamArn")?;
             let source = &properties["SourceParameters"];
-            // Without effect here, because a queue in memory takes any number of messages at once.
-            // SQS takes ten: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
+            // Only checked, because a queue in memory accepts any number of messages at once.
+            // SQS accepts ten: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
             self.number(&source["DynamoDBStreamParameters"], "BatchSize", [1, 10])?;
-            let filter = |filter: &Value| {
+            let parse_filter = |filter: &Value| {
                 let pattern = serde_json::from_str(&text(&filter["Pattern"])).ok();
                 pattern.filter(filter::is_supported).ok_or_else(|| {
                     format!("FilterCriteria: {filter} is not supported; use values, exists and prefix")
@@ -328,14 +300,14 @@ impl Template {
                 table: table.to_owned(),
                 queue: self.queue(properties, "Target")?,
                 filters: items(&source["FilterCriteria"]["Filters"])
-                    .map(filter)
+                    .map(parse_filter)
                     .collect::<Result<_>>()?,
                 input_template: input_template.map(str::to_owned),
             })
         })
     }
 
-    /// The queues.
+    /// Returns the queues.
     ///
     /// # Errors
     /// Returns an error if a queue is not a standard queue, if a number is out of AWS's range, or if a
@@ -365,16 +337,16 @@ impl Template {
         })
     }
 
-    /// The event source mappings.
+    /// Returns the event source mappings.
     ///
     /// # Errors
-    /// Returns an error if a mapping does not lead from a queue to a function's alias, if it has
-    /// filters, or if a number is out of AWS's range.
+    /// Returns an error if a mapping does not connect a queue to a function's alias, if it uses filters, or if
+    /// a number is out of AWS's range.
     pub fn event_sources(&self) -> Result<Vec<EventSource>> {
         self.read_all("AWS::Lambda::EventSourceMapping", |id, properties| {
-            let function = properties["FunctionName"]["Ref"].as_str();
-            let function = function.and_then(|alias| alias.strip_suffix(".Alias"));
-            let function = function
+            let alias = properties["FunctionName"]["Ref"].as_str();
+            let function = alias
+                .and_then(|alias| alias.strip_suffix(".Alias"))
                 .ok_or("FunctionName must be the alias of a function: !Ref FUNCTION.Alias")?;
             if !properties["FilterCriteria"].is_null() {
                 return Err("FilterCriteria is not supported; filter in the pipe".to_owned());
@@ -404,39 +376,37 @@ impl Template {
             .collect()
     }
 
-    /// The logical id of the queue whose ARN a property has.
+    /// Returns the logical id of the queue whose ARN is in a property.
     fn queue(&self, properties: &Value, name: &str) -> Result<String> {
         let arn = properties[name]["Fn::GetAtt"].as_str();
-        let id = arn.and_then(|arn| arn.strip_suffix(".Arn"));
         let is_queue = |id: &&str| self.document["Resources"][*id]["Type"] == "AWS::SQS::Queue";
-        let id = id.filter(is_queue).map(str::to_owned);
-        id.ok_or_else(|| format!("{name} must be the ARN of a queue: !GetAtt QUEUE.Arn"))
+        arn.and_then(|arn| arn.strip_suffix(".Arn"))
+            .filter(is_queue)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{name} must be the ARN of a queue: !GetAtt QUEUE.Arn"))
     }
 
-    /// The whole number that a property has, if there is one.
+    /// Returns the whole number in a property, if the property is set.
     fn number(&self, properties: &Value, name: &str, [min, max]: [u64; 2]) -> Result<Option<u64>> {
         let value = self.resolve(&properties[name]);
-        if value.is_null() {
-            return Ok(None);
+        match text(&value).parse() {
+            _ if value.is_null() => Ok(None),
+            Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
+            _ => Err(format!(
+                "{name}: {value} is not allowed; it must be {min} to {max}"
+            )),
         }
-        let number = text(&value)
-            .parse()
-            .ok()
-            .filter(|number| (min..=max).contains(number));
-        number
-            .map(Some)
-            .ok_or_else(|| format!("{name}: {value} is not allowed; it must be {min} to {max}"))
     }
 
-    /// The resources of a type: logical id and properties.
+    /// Returns the resources of a type, each as logical id and properties.
     fn resources(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         let of_kind = members(&self.document["Resources"])
             .filter(move |(_, resource)| resource["Type"] == kind);
         of_kind.map(|(id, resource)| (id.as_str(), &resource["Properties"]))
     }
 
-    /// A value with its intrinsic functions resolved. ARNs (`Fn::GetAtt`, `Fn::Sub`) stay as they
-    /// are; a value that only AWS knows, and `AWS::NoValue`, become null and disappear from objects.
+    /// Resolves the intrinsic functions in a value. ARNs (`Fn::GetAtt`, `Fn::Sub`) are not resolved. A value
+    /// that only AWS knows, and `AWS::NoValue`, become null and are removed from objects.
     fn resolve(&self, value: &Value) -> Value {
         let object = match value {
             Value::Object(object) => object,
@@ -474,7 +444,7 @@ impl Template {
         }
     }
 
-    /// The value of a parameter; the logical id of a resource; null for a pseudo parameter.
+    /// Returns the value of a parameter, the logical id of a resource, or null for a pseudo parameter.
     fn reference(&self, name: &str) -> Value {
         match self.parameters.get(name) {
             Some(value) => value.clone(),
@@ -484,17 +454,17 @@ impl Template {
     }
 }
 
-/// The members of an object; none of any other value.
+/// Returns the members of an object. Any other value has none.
 pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// The items of an array; none of any other value.
+/// Returns the elements of an array. Any other value has none.
 pub(crate) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The text of a scalar, as CloudFormation writes it; empty for any other value.
+/// Returns a scalar as text, as CloudFormation writes it. Any other value is empty.
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -503,11 +473,41 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// Checks the value of a parameter.
+///
+/// # Errors
+/// Returns the rule that the value breaks.
+fn check_parameter(definition: &Value, value: &str) -> Result<()> {
+    let allowed: Vec<_> = items(&definition["AllowedValues"]).map(text).collect();
+    if !allowed.is_empty() && !allowed.iter().any(|allowed| allowed == value) {
+        return Err(format!("the value must be one of {}", allowed.join(", ")));
+    }
+    if let Some(pattern) = definition["AllowedPattern"].as_str() {
+        let regex = regex_lite::Regex::new(&format!("^(?:{pattern})$"));
+        if !regex.map_err(|error| error.to_string())?.is_match(value) {
+            return Err(format!("the value must match {pattern}"));
+        }
+    }
+    if definition["Type"] == "Number" {
+        let limit = |name: &str, default| definition[name].as_f64().unwrap_or(default);
+        let (minimum, maximum) = (limit("MinValue", f64::MIN), limit("MaxValue", f64::MAX));
+        let is_allowed = |number: f64| (minimum..=maximum).contains(&number);
+        if !value.parse().is_ok_and(is_allowed) {
+            let end = match definition["MaxValue"].as_f64() {
+                Some(maximum) => format!("from {minimum} to {maximum}"),
+                None => format!("of at least {minimum}"),
+            };
+            return Err(format!("the value must be a number {end}"));
+        }
+    }
+    Ok(())
+}
+
 fn number(value: &Value) -> Option<f64> {
     text(value).parse().ok()
 }
 
-/// Reads a YAML file with one document. CloudFormation's short tags are read as their long form:
+/// Reads a YAML file with one document. CloudFormation's short tags are converted to their long form:
 /// `!Ref x` as `{"Ref": "x"}`, `!Sub x` as `{"Fn::Sub": "x"}`.
 ///
 /// # Errors
@@ -542,7 +542,7 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
             };
             json!({ name: to_json(value) })
         }
-        // A null; aliases have been resolved by the parser.
+        // A null. The parser has resolved aliases.
         _ => Value::Null,
     }
 }

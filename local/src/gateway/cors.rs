@@ -8,9 +8,9 @@ use hyper::{
 
 use crate::template::Cors;
 
-/// Sets the headers that API Gateway adds to the response to a cross-origin request, in place of the
-/// function's own. A preflight that a route matches, `$default` included, goes to its function; the
-/// headers here make it succeed.
+/// Replaces the function's CORS headers by those that API Gateway adds to the response to a cross-origin
+/// request. If a route, for example `$default`, matches a preflight request, its function is invoked; these
+/// headers make the preflight succeed.
 pub(crate) fn set_headers(cors: &Cors, head: &Parts, headers: &mut HeaderMap) {
     let names: Vec<_> = headers.keys().cloned().collect();
     for name in names

@@ -1,5 +1,5 @@
-//! Requests as [events of payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html),
-//! and the functions' responses as HTTP responses.
+//! Converts requests to [events of payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html),
+//! and the functions' responses to HTTP responses.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::template::{items, members, text};
 
-/// Headers about one connection only, which are not passed on in either direction.
+/// Headers about one connection, which are not forwarded in either direction.
 const HOP_BY_HOP: [&str; 6] = [
     "connection",
     "expect",
@@ -31,20 +31,21 @@ const HOP_BY_HOP: [&str; 6] = [
     "upgrade",
 ];
 
-/// The client of a request, and the id that it gets.
+/// Details of a request that its head does not contain.
 pub(crate) struct Source {
+    /// The id that the gateway gives to the request.
     pub request_id: String,
     pub client: SocketAddr,
-    /// The port on which the gateway received it.
+    /// The port on which the gateway received the request.
     pub port: u16,
 }
 
-/// A request id in API Gateway's form.
+/// Returns a new request id in the format of API Gateway's.
 pub(crate) fn request_id() -> String {
     STANDARD.encode(&Uuid::new_v4().as_bytes()[..11])
 }
 
-/// Builds the event for a request that a route matched.
+/// Builds the event for a request that matches a route.
 pub(crate) fn from_request(
     head: &Parts,
     body: &[u8],
@@ -53,32 +54,26 @@ pub(crate) fn from_request(
     source: &Source,
 ) -> Value {
     let client = source.client.ip().to_string();
-    let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
-    let query = head.uri.query().unwrap_or_default();
-    let mut headers = headers(&head.headers);
-    let cookies = headers.remove("cookie");
-    headers.retain(|name, _| !HOP_BY_HOP.contains(&name.as_str()));
-    if !body.is_empty() {
-        headers.insert("content-length".to_owned(), body.len().to_string());
-    }
-    let forwarded_for = headers
-        .get("x-forwarded-for")
-        .map(|before| format!("{before}, "));
     let now = SystemTime::now();
     let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let path = percent_decode_str(head.uri.path()).decode_utf8_lossy();
+    let query = head.uri.query().unwrap_or_default();
+    let mut headers = joined_values(&head.headers);
+    let cookies = headers.remove("cookie");
+    headers.retain(|name, _| !HOP_BY_HOP.contains(&name.as_str()));
+    let mut set = |name: &str, value: String| headers.insert(name.to_owned(), value);
+    if !body.is_empty() {
+        set("content-length", body.len().to_string());
+    }
     let trace = Uuid::new_v4().simple().to_string();
-    headers.extend([
-        (
-            "x-amzn-trace-id".to_owned(),
-            format!("Root=1-{:08x}-{}", epoch.as_secs(), &trace[..24]),
-        ),
-        (
-            "x-forwarded-for".to_owned(),
-            forwarded_for.unwrap_or_default() + &client,
-        ),
-        ("x-forwarded-port".to_owned(), source.port.to_string()),
-        ("x-forwarded-proto".to_owned(), "http".to_owned()),
-    ]);
+    let trace_id = format!("Root=1-{:08x}-{}", epoch.as_secs(), &trace[..24]);
+    set("x-amzn-trace-id", trace_id);
+    set("x-forwarded-port", source.port.to_string());
+    set("x-forwarded-proto", "http".to_owned());
+    // The client is appended to the proxies that it reports.
+    if let Some(proxies) = set("x-forwarded-for", client.clone()) {
+        set("x-forwarded-for", format!("{proxies}, {client}"));
+    }
     let host = headers.get("host").map_or("localhost", |host| {
         host.split(':').next().unwrap_or_default()
     });
@@ -134,23 +129,21 @@ pub(crate) fn from_request(
     event
 }
 
-/// Whether a body of this media type reaches the function as it is. All others are in base64, forms
-/// and bodies without a media type among them. AWS does not document the list; it is what API Gateway
-/// does.
+/// Whether the event contains a body of this media type unchanged. All other bodies are in base64, also
+/// forms and bodies without a media type. AWS does not document the list; it was observed.
 fn is_text(content_type: Option<&String>) -> bool {
-    let media_type = content_type.map_or("", |value| value.split(';').next().unwrap_or_default());
-    let media_type = media_type.trim().to_ascii_lowercase();
+    let before_parameters = content_type.and_then(|value| value.split(';').next());
+    let media_type = before_parameters
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/");
     media_type.starts_with("text/")
-        || [
-            "application/json",
-            "application/javascript",
-            "application/xml",
-        ]
-        .contains(&media_type.as_str())
+        || subtype.is_some_and(|subtype| ["json", "javascript", "xml"].contains(&subtype))
 }
 
-/// Header names are in lower case; values of a repeated header are joined by commas.
-fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// Returns the headers by their names in lower case. Commas join the values of a repeated header.
+fn joined_values(headers: &HeaderMap) -> BTreeMap<String, String> {
     let decode = |value: &HeaderValue| {
         let latin_1 = || value.as_bytes().iter().copied().map(char::from).collect();
         std::str::from_utf8(value.as_bytes()).map_or_else(|_| latin_1(), str::to_owned)
@@ -162,7 +155,7 @@ fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     headers.keys().map(joined).collect()
 }
 
-/// A time in the Common Log Format, for example `12/Jan/2026:19:03:58 +0000`.
+/// Formats a time in the Common Log Format, for example `12/Jan/2026:19:03:58 +0000`.
 fn common_log_time(time: SystemTime) -> String {
     let date = httpdate::fmt_http_date(time);
     let fields: Vec<_> = date.split(' ').collect();
@@ -172,48 +165,44 @@ fn common_log_time(time: SystemTime) -> String {
     }
 }
 
-/// The HTTP response that a function's response means; `None` if API Gateway would not understand
+/// Converts a function's response to an HTTP response. Returns `None` if API Gateway would not understand
 /// it. A response without a `statusCode` is the body of a 200.
 pub(crate) fn to_response(output: &[u8]) -> Option<Response<Full<Bytes>>> {
-    let output: Value = serde_json::from_slice(output).ok()?;
-    if output.get("statusCode").is_none() {
-        let body = output
+    let returned: Value = serde_json::from_slice(output).ok()?;
+    if returned.get("statusCode").is_none() {
+        let body = returned
             .as_str()
-            .map_or_else(|| output.to_string(), str::to_owned);
+            .map_or_else(|| returned.to_string(), str::to_owned);
         return Response::builder()
             .header(CONTENT_TYPE, "application/json")
             .body(body.into())
             .ok();
     }
-    let status: u16 = text(&output["statusCode"])
+    let status: u16 = text(&returned["statusCode"])
         .parse()
         .ok()
         .filter(|status| (200..600).contains(status))?;
     let mut response = Response::builder().status(status);
     // The server sets the length; a wrong one would break the connection.
     let is_passed_on = |name: &str| !HOP_BY_HOP.contains(&name) && name != "content-length";
-    let headers = members(&output["headers"]);
+    let headers = members(&returned["headers"]);
     for (name, value) in headers.filter(|(name, _)| is_passed_on(&name.to_ascii_lowercase())) {
         response = response.header(name, text(value));
     }
-    for cookie in items(&output["cookies"]) {
+    for cookie in items(&returned["cookies"]) {
         response = response.header("set-cookie", text(cookie));
     }
-    let body = text(&output["body"]);
-    let body = if output["isBase64Encoded"] == true {
-        STANDARD.decode(body).ok()?.into()
-    } else {
-        Bytes::from(body)
-    };
-    // These have no body: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
-    let body = if [204, 304].contains(&status) {
-        Bytes::new()
-    } else {
-        body
-    };
+    let mut body = text(&returned["body"]).into_bytes();
+    if returned["isBase64Encoded"] == true {
+        body = STANDARD.decode(body).ok()?;
+    }
+    // Responses with these status codes have no body: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
+    if [204, 304].contains(&status) {
+        body.clear();
+    }
     let has_type = response.headers_ref()?.contains_key(CONTENT_TYPE);
     if !body.is_empty() && !has_type {
         response = response.header(CONTENT_TYPE, "text/plain;charset=UTF-8");
     }
-    response.body(Full::new(body)).ok()
+    response.body(body.into()).ok()
 }

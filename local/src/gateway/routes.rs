@@ -1,4 +1,4 @@
-//! The routes of the HTTP API, and how many requests each takes.
+//! The routes of the HTTP API, and how many requests each accepts.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use crate::{
     lock, template,
 };
 
-/// All routes, the most specific first: API Gateway prefers a full match to one with a greedy
+/// All routes, the most specific first. API Gateway prefers a full match to one with a greedy
 /// variable (`{proxy+}`), and both to `$default`. See
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
 pub(crate) struct Routes(Vec<Route>);
@@ -30,15 +30,12 @@ impl Routes {
     pub(crate) fn new(functions: &Functions) -> Self {
         let mut routes = Vec::new();
         for function in functions.values() {
-            routes.extend(function.definition.routes.iter().map(|definition| {
-                Route {
-                    key: definition.key(),
-                    function: function.clone(),
-                    bucket: definition
-                        .throttle
-                        .map(|(rate, burst)| Bucket::new(rate, burst)),
-                    definition: definition.clone(),
-                }
+            let definitions = function.definition.routes.iter();
+            routes.extend(definitions.map(|definition| Route {
+                definition: definition.clone(),
+                key: definition.key(),
+                function: function.clone(),
+                bucket: definition.throttle.map(Bucket::new),
             }));
         }
         routes.sort_by_key(|route| {
@@ -58,7 +55,7 @@ impl Routes {
         Self(routes)
     }
 
-    /// The route of a request, and the values of its path parameters, decoded.
+    /// Finds the route of a request, and the decoded values of its path parameters.
     pub(crate) fn find(
         &self,
         method: &Method,
@@ -66,9 +63,9 @@ impl Routes {
     ) -> Option<(&Route, BTreeMap<String, String>)> {
         self.0.iter().find_map(|route| {
             let definition = &route.definition;
-            let takes_method = definition.is_default()
+            let accepts_method = definition.is_default()
                 || ["ANY", method.as_str()].contains(&definition.method.as_str());
-            let parameters = takes_method.then(|| route.match_path(path)).flatten()?;
+            let parameters = accepts_method.then(|| route.match_path(path)).flatten()?;
             Some((route, parameters))
         })
     }
@@ -91,12 +88,12 @@ impl Route {
                     .split_once('/')
                     .map_or((rest, None), |(value, rest)| (value, Some(rest))),
             };
-            let value = percent_decode_str(value).decode_utf8_lossy();
+            let decoded = percent_decode_str(value).decode_utf8_lossy();
             match name {
-                Some(name) if !value.is_empty() => {
-                    parameters.insert(name.trim_end_matches('+').to_owned(), value.into_owned());
+                Some(name) if !decoded.is_empty() => {
+                    parameters.insert(name.trim_end_matches('+').to_owned(), decoded.into_owned());
                 }
-                None if value == segment => {}
+                None if decoded == segment => {}
                 _ => return None,
             }
             rest = remaining;
@@ -104,7 +101,7 @@ impl Route {
         rest.is_none().then_some(parameters)
     }
 
-    /// Whether the route takes one more request now.
+    /// Takes a token from the route's bucket. Returns whether the route accepts one more request.
     pub(crate) fn take_token(&self) -> bool {
         self.bucket.as_ref().is_none_or(Bucket::take)
     }
@@ -118,8 +115,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// `rate` is in requests per second, `burst` in requests.
-    fn new(rate: f64, burst: f64) -> Self {
+    /// Creates a full bucket. `rate` is in requests per second, `burst` in requests.
+    fn new((rate, burst): (f64, f64)) -> Self {
         Self {
             rate,
             burst,

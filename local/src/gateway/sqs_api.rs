@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Gateway, HttpResponse, noted, respond_json};
 use crate::{
-    queue::{self, ACCOUNT_ID, md5_of},
+    queue::{self, ACCOUNT_ID, Message, Queues, md5_of},
     template::{items, members},
 };
 
@@ -31,7 +31,7 @@ const OPERATIONS: [&str; 7] = [
 /// An error of SQS: its type and its message.
 pub(crate) type Refusal = (&'static str, String);
 
-/// The operation, if this is a request of SQS's API: a POST with the header `X-Amz-Target`, to the
+/// Returns the operation, if this is a request of SQS's API: a POST with the header `X-Amz-Target`, to the
 /// endpoint or to a queue's URL.
 pub(crate) fn operation(head: &Parts) -> Option<&str> {
     let mut path = head.uri.path().split('/').skip(1);
@@ -54,7 +54,7 @@ pub(crate) fn respond(
 ) -> HttpResponse {
     let input = body.and_then(|body| serde_json::from_slice(&body).ok());
     let (status, result) = match input {
-        // A browser may send requests of any web page that the API allows.
+        // The CORS configuration may let a browser send this request for any web page.
         _ if head.headers.contains_key(ORIGIN) => {
             let message = "a web page may not use queues".to_owned();
             (StatusCode::FORBIDDEN, Err(("AccessDenied", message)))
@@ -75,8 +75,8 @@ pub(crate) fn respond(
     let (body, error) = match result {
         Ok(output) => (output, None),
         Err((kind, message)) => {
-            let kind = format!("com.amazonaws.sqs#{kind}");
-            let body = json!({ "__type": kind, "message": message });
+            let error_type = format!("com.amazonaws.sqs#{kind}");
+            let body = json!({ "__type": error_type, "message": message });
             (body, Some(message))
         }
     };
@@ -91,91 +91,24 @@ pub(crate) fn respond(
 /// # Errors
 /// Returns an error if there is no such operation or queue, or if a parameter is missing or invalid.
 pub(crate) fn call(gateway: &Gateway, operation: &str, input: &Value) -> Result<Value, Refusal> {
-    let queues = gateway.queues();
+    let call = Call {
+        queues: gateway.queues(),
+        input,
+    };
+    let queues = call.queues;
     let url = |queue: &str| format!("http://127.0.0.1:{}/{ACCOUNT_ID}/{queue}", gateway.port);
-    let no_queue = || {
-        let message = format!(
-            "The specified queue does not exist. There are: {}",
-            queues.names().join(", ")
-        );
-        ("QueueDoesNotExist", message)
-    };
-    let queue = || {
-        let url = string(input, "QueueUrl")?;
-        let name = url.rsplit_once(&format!("/{ACCOUNT_ID}/"));
-        name.map(|(_, name)| name).ok_or_else(no_queue)
-    };
-    let queue_of_arn = |name: &'static str| {
-        let arn = string(input, name)?;
-        let mut names = queues.names().into_iter();
-        names.find(|queue| queue::arn(queue) == arn).ok_or_else(|| {
-            let message = format!(
-                "The resource that you specified for the {name} parameter doesn't exist: {arn}"
-            );
-            ("ResourceNotFoundException", message)
-        })
-    };
     match operation {
-        "SendMessage" => {
-            let body = string(input, "MessageBody")?;
-            let delay = seconds(input, "DelaySeconds", 900)?;
-            let ids = queues
-                .send(queue()?, vec![body.to_owned()], delay)
-                .ok_or_else(no_queue)?;
-            Ok(json!({ "MessageId": ids.first(), "MD5OfMessageBody": md5_of(body) }))
-        }
-        "ReceiveMessage" => {
-            let limit = number(input, "MaxNumberOfMessages", [1, 10])?.unwrap_or(1);
-            let timeout = seconds(input, "VisibilityTimeout", 43_200)?;
-            let received = queues
-                .receive(queue()?, limit as usize, timeout)
-                .ok_or_else(no_queue)?;
-            let message = |message: &queue::Message| {
-                let mut output = json!({
-                    "MessageId": message.id,
-                    "ReceiptHandle": message.receipt_handle,
-                    "MD5OfBody": md5_of(&message.body),
-                    "Body": message.body,
-                });
-                let names = ["AttributeNames", "MessageSystemAttributeNames"];
-                let wanted = selected(&message.attributes(), &names.map(|name| &input[name]));
-                if !wanted.is_empty() {
-                    output["Attributes"] = wanted.into();
-                }
-                output
-            };
-            if received.is_empty() {
-                return Ok(json!({}));
-            }
-            Ok(json!({ "Messages": received.iter().map(message).collect::<Vec<_>>() }))
-        }
+        "SendMessage" => call.send(),
+        "ReceiveMessage" => call.receive(),
         "DeleteMessage" => {
-            let deleted = queues.delete(queue()?, string(input, "ReceiptHandle")?);
-            deleted.ok_or_else(no_queue)?;
+            let deleted = queues.delete(call.queue()?, call.string("ReceiptHandle")?);
+            deleted.ok_or_else(|| call.no_queue())?;
             Ok(json!({}))
         }
-        "GetQueueAttributes" => {
-            let (queue, counts) = queues.describe(queue()?).ok_or_else(no_queue)?;
-            let mut attributes = json!({
-                "ApproximateNumberOfMessages": counts.visible.to_string(),
-                "ApproximateNumberOfMessagesDelayed": counts.delayed.to_string(),
-                "ApproximateNumberOfMessagesNotVisible": counts.not_visible.to_string(),
-                "DelaySeconds": queue.delay.as_secs().to_string(),
-                "QueueArn": queue::arn(&queue.name),
-                "VisibilityTimeout": queue.visibility_timeout.as_secs().to_string(),
-            });
-            if let Some(redrive) = queue.redrive {
-                let policy = json!({
-                    "deadLetterTargetArn": queue::arn(&redrive.queue),
-                    "maxReceiveCount": redrive.max_receive_count,
-                });
-                attributes["RedrivePolicy"] = json!(policy.to_string());
-            }
-            Ok(json!({ "Attributes": selected(&attributes, &[&input["AttributeNames"]]) }))
-        }
+        "GetQueueAttributes" => call.describe(),
         "GetQueueUrl" => {
-            let name = string(input, "QueueName")?;
-            queues.describe(name).ok_or_else(no_queue)?;
+            let name = call.string("QueueName")?;
+            queues.describe(name).ok_or_else(|| call.no_queue())?;
             Ok(json!({ "QueueUrl": url(name) }))
         }
         "ListQueues" => {
@@ -184,21 +117,7 @@ pub(crate) fn call(gateway: &Gateway, operation: &str, input: &Value) -> Result<
             let urls = names.filter(|name| name.starts_with(prefix));
             Ok(json!({ "QueueUrls": urls.map(|name| url(&name)).collect::<Vec<_>>() }))
         }
-        "StartMessageMoveTask" => {
-            let source = queue_of_arn("SourceArn")?;
-            if !queues.is_dead_letter_queue(&source) {
-                let message = format!("{source} is not the dead-letter queue of another queue");
-                return Err(("InvalidParameterValue", message));
-            }
-            let destination = match &input["DestinationArn"] {
-                Value::Null => None,
-                _ => Some(queue_of_arn("DestinationArn")?),
-            };
-            queues
-                .redrive(&source, destination.as_deref())
-                .ok_or_else(no_queue)?;
-            Ok(json!({ "TaskHandle": Uuid::new_v4().to_string() }))
-        }
+        "StartMessageMoveTask" => call.redrive(),
         _ => {
             let message = format!(
                 "{operation} is not supported here. There are: {}",
@@ -209,35 +128,140 @@ pub(crate) fn call(gateway: &Gateway, operation: &str, input: &Value) -> Result<
     }
 }
 
-/// The string that a parameter must have.
-fn string<'a>(input: &'a Value, name: &str) -> Result<&'a str, Refusal> {
-    let value = input[name].as_str().filter(|value| !value.is_empty());
-    value.ok_or_else(|| {
-        let message = format!("The request must contain the parameter {name}.");
-        ("MissingParameter", message)
-    })
+/// The input of an operation, and the queues that it works on.
+struct Call<'a> {
+    queues: &'a Queues,
+    input: &'a Value,
 }
 
-/// The number that a parameter has, if it is there.
-fn number(input: &Value, name: &str, [min, max]: [u64; 2]) -> Result<Option<u64>, Refusal> {
-    let value = &input[name];
-    match value.as_u64() {
-        _ if value.is_null() => Ok(None),
-        Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
-        _ => {
-            let message = format!(
-                "Value {value} for parameter {name} is invalid. Reason: Must be between {min} and {max}, if provided."
-            );
-            Err(("InvalidParameterValue", message))
+impl<'a> Call<'a> {
+    fn send(&self) -> Result<Value, Refusal> {
+        let body = self.string("MessageBody")?;
+        let delay = self.seconds("DelaySeconds", 900)?;
+        let sent = self
+            .queues
+            .send(self.queue()?, vec![body.to_owned()], delay);
+        let ids = sent.ok_or_else(|| self.no_queue())?;
+        Ok(json!({ "MessageId": ids.first(), "MD5OfMessageBody": md5_of(body) }))
+    }
+
+    fn receive(&self) -> Result<Value, Refusal> {
+        let limit = self.number("MaxNumberOfMessages", [1, 10])?.unwrap_or(1);
+        let timeout = self.seconds("VisibilityTimeout", 43_200)?;
+        let received = self.queues.receive(self.queue()?, limit as usize, timeout);
+        let to_output = |message: Message| {
+            let mut output = json!({
+                "MessageId": message.id,
+                "ReceiptHandle": message.receipt_handle,
+                "MD5OfBody": md5_of(&message.body),
+                "Body": message.body,
+            });
+            let lists = ["AttributeNames", "MessageSystemAttributeNames"];
+            let wanted = selected(&message.attributes(), &lists.map(|name| &self.input[name]));
+            if !wanted.is_empty() {
+                output["Attributes"] = wanted.into();
+            }
+            output
+        };
+        let messages = received.ok_or_else(|| self.no_queue())?.into_iter();
+        let outputs: Vec<_> = messages.map(to_output).collect();
+        if outputs.is_empty() {
+            return Ok(json!({}));
         }
+        Ok(json!({ "Messages": outputs }))
+    }
+
+    fn describe(&self) -> Result<Value, Refusal> {
+        let described = self.queues.describe(self.queue()?);
+        let (queue, counts) = described.ok_or_else(|| self.no_queue())?;
+        let mut attributes = json!({
+            "ApproximateNumberOfMessages": counts.visible.to_string(),
+            "ApproximateNumberOfMessagesDelayed": counts.delayed.to_string(),
+            "ApproximateNumberOfMessagesNotVisible": counts.not_visible.to_string(),
+            "DelaySeconds": queue.delay.as_secs().to_string(),
+            "QueueArn": queue::arn(&queue.name),
+            "VisibilityTimeout": queue.visibility_timeout.as_secs().to_string(),
+        });
+        if let Some(redrive) = queue.redrive {
+            let policy = json!({
+                "deadLetterTargetArn": queue::arn(&redrive.queue),
+                "maxReceiveCount": redrive.max_receive_count,
+            });
+            attributes["RedrivePolicy"] = json!(policy.to_string());
+        }
+        Ok(json!({ "Attributes": selected(&attributes, &[&self.input["AttributeNames"]]) }))
+    }
+
+    fn redrive(&self) -> Result<Value, Refusal> {
+        let source = self.queue_of_arn("SourceArn")?;
+        if !self.queues.is_dead_letter_queue(&source) {
+            let message = format!("{source} is not the dead-letter queue of another queue");
+            return Err(("InvalidParameterValue", message));
+        }
+        let destination = match &self.input["DestinationArn"] {
+            Value::Null => None,
+            _ => Some(self.queue_of_arn("DestinationArn")?),
+        };
+        let moved = self.queues.redrive(&source, destination.as_deref());
+        moved.ok_or_else(|| self.no_queue())?;
+        Ok(json!({ "TaskHandle": Uuid::new_v4().to_string() }))
+    }
+
+    fn no_queue(&self) -> Refusal {
+        let names = self.queues.names().join(", ");
+        let message = format!("The specified queue does not exist. There are: {names}");
+        ("QueueDoesNotExist", message)
+    }
+
+    /// Returns the name of the queue in the parameter `QueueUrl`.
+    fn queue(&self) -> Result<&'a str, Refusal> {
+        let url = self.string("QueueUrl")?;
+        let parts = url.rsplit_once(&format!("/{ACCOUNT_ID}/"));
+        parts.map(|(_, name)| name).ok_or_else(|| self.no_queue())
+    }
+
+    /// Returns the name of the queue whose ARN is in the parameter `name`.
+    fn queue_of_arn(&self, name: &str) -> Result<String, Refusal> {
+        let arn = self.string(name)?;
+        let mut names = self.queues.names().into_iter();
+        names.find(|queue| queue::arn(queue) == arn).ok_or_else(|| {
+            let message = format!(
+                "The resource that you specified for the {name} parameter doesn't exist: {arn}"
+            );
+            ("ResourceNotFoundException", message)
+        })
+    }
+
+    /// Returns the string in a required parameter.
+    fn string(&self, name: &str) -> Result<&'a str, Refusal> {
+        let value = self.input[name].as_str().filter(|value| !value.is_empty());
+        value.ok_or_else(|| {
+            let message = format!("The request must contain the parameter {name}.");
+            ("MissingParameter", message)
+        })
+    }
+
+    /// Returns the number in an optional parameter.
+    fn number(&self, name: &str, [min, max]: [u64; 2]) -> Result<Option<u64>, Refusal> {
+        let value = &self.input[name];
+        match value.as_u64() {
+            _ if value.is_null() => Ok(None),
+            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
+            _ => {
+                let message = format!(
+                    "Value {value} for parameter {name} is invalid. Reason: Must be between {min} and {max}, if provided."
+                );
+                Err(("InvalidParameterValue", message))
+            }
+        }
+    }
+
+    fn seconds(&self, name: &str, max: u64) -> Result<Option<Duration>, Refusal> {
+        Ok(self.number(name, [0, max])?.map(Duration::from_secs))
     }
 }
 
-fn seconds(input: &Value, name: &str, max: u64) -> Result<Option<Duration>, Refusal> {
-    Ok(number(input, name, [0, max])?.map(Duration::from_secs))
-}
-
-/// The attributes whose names are in one of the lists. The name `All` stands for all attributes.
+/// Returns the attributes whose names are in one of the lists. The name `All` stands for all attributes.
 fn selected(attributes: &Value, lists: &[&Value]) -> Map<String, Value> {
     let is_wanted = |name: &str| {
         let mut names = lists.iter().flat_map(|list| items(list));

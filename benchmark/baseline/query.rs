@@ -1,11 +1,11 @@
-//! The floor of what answers with a page of items.
+//! The baseline of `list-groups`: returns a page of items.
 
 use lambda_http::Error;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    floor::serve(async |call| {
+    baseline::serve(async |call| {
         let found = call
             .client
             .query()
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
             .limit(11)
             .send()
             .await?;
-        let page = found.items().iter().take(10).map(floor::json);
+        let page = found.items().iter().take(10).map(baseline::json);
         Ok(Value::Array(page.collect()))
     })
     .await

@@ -1,16 +1,16 @@
-//! The floor of what deletes an item.
+//! The baseline of `delete-group`: deletes an item.
 
 use lambda_http::Error;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    floor::serve(async |call| {
+    baseline::serve(async |call| {
         call.client
             .delete_item()
             .table_name(call.table)
             .key("account_id", call.account_id)
-            .key("id", floor::id(&call.request))
+            .key("id", baseline::id(&call.request))
             .condition_expression("attribute_exists(id)")
             .send()
             .await?;

@@ -1,5 +1,5 @@
-//! What the functions are measured against: the least that does one request to DynamoDB and answers
-//! as JSON. No token, no checks, no log, no time-outs of its own, no warm connection.
+//! The least code that does the same DynamoDB request as a function and responds with JSON: no token, no
+//! validation, no log, no timeouts of its own, and no connection during init.
 
 use std::collections::HashMap;
 
@@ -10,22 +10,22 @@ use serde_json::{Value, json};
 /// An item of the table of groups.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// What a handler gets.
+/// The input of a handler.
 pub struct Call {
-    /// The client, which is made once.
+    /// The client, which is created once.
     pub client: Client,
-    /// The name of the table, which `GROUPS_TABLE` holds.
+    /// The name of the table, from `GROUPS_TABLE`.
     pub table: String,
-    /// The account whose items these are, which `ACCOUNT_ID` holds.
+    /// The account that the items belong to, from `ACCOUNT_ID`.
     pub account_id: AttributeValue,
     /// The request.
     pub request: Request,
 }
 
-/// Serves with a handler whose answer is JSON.
+/// Serves requests with a handler that returns the body of the response as JSON.
 ///
 /// # Errors
-/// Where a variable is not set, or the Runtime API cannot be reached.
+/// Returns an error if an environment variable is not set, or if the Runtime API cannot be reached.
 pub async fn serve<H, F>(handler: H) -> Result<(), Error>
 where
     H: Fn(Call) -> F + Sync,
@@ -34,7 +34,7 @@ where
     let client = Client::new(&aws_config::load_from_env().await);
     let table = std::env::var("GROUPS_TABLE")?;
     let account_id = AttributeValue::S(std::env::var("ACCOUNT_ID")?);
-    let answer = async |request: Request| {
+    let respond = async |request: Request| {
         let call = Call {
             client: client.clone(),
             table: table.clone(),
@@ -45,16 +45,16 @@ where
         let response = Response::builder().header("content-type", "application/json");
         Ok::<_, Error>(response.body(body.to_string())?)
     };
-    run(service_fn(answer)).await
+    run(service_fn(respond)).await
 }
 
-/// The id in the path.
+/// Returns the id in the path.
 pub fn id(request: &Request) -> AttributeValue {
     let parameters = request.path_parameters();
     AttributeValue::S(parameters.first("id").unwrap_or_default().to_owned())
 }
 
-/// An item's strings as JSON.
+/// Returns the strings of an item as JSON.
 pub fn json(item: &Item) -> Value {
     let string = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     json!({

@@ -1,4 +1,4 @@
-//! The floor of what updates an item from a JSON body.
+//! The baseline of `update-group`: updates an item from a JSON body.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use lambda_http::Error;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    floor::serve(async |call| {
+    baseline::serve(async |call| {
         let body: Value = serde_json::from_slice(call.request.body())?;
         let name = body["name"].as_str().ok_or("no name")?;
         let updated = call
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
             .update_item()
             .table_name(call.table)
             .key("account_id", call.account_id)
-            .key("id", floor::id(&call.request))
+            .key("id", baseline::id(&call.request))
             .condition_expression("attribute_exists(id)")
             .update_expression("SET #name = :name, contacts = :contacts")
             .expression_attribute_names("#name", "name")
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Error> {
             .return_values(ReturnValue::AllNew)
             .send()
             .await?;
-        Ok(floor::json(&updated.attributes.ok_or("no such item")?))
+        Ok(baseline::json(&updated.attributes.ok_or("no such item")?))
     })
     .await
 }
