@@ -1,7 +1,7 @@
 """Deploys the template on an emulator of CloudFormation, API Gateway, Lambda and DynamoDB, with the functions
-of a release build, and tries it: .ci/smoke-stage, a browser's preflight, and the purge of messages.
+of a release build, and tests it: .ci/smoke-stage, a browser's preflight, and the purge of messages.
 
-Usage: deploy-emulated.py DIRECTORY, with the binaries. What the emulator cannot take is taken out, and printed.
+Usage: deploy-emulated.py DIRECTORY, with the binaries. It removes what the emulator does not support, and prints it.
 """
 
 import io
@@ -21,12 +21,12 @@ import boto3
 BUCKET = "code"
 # The origin of a web page that may call the API.
 ORIGIN = "https://chat.example"
-# The section of samconfig.toml that the emulator plays, and its stack.
+# The section of samconfig.toml that is deployed, and its stack.
 STAGE, STACK = "staging", "groups-staging"
 
 
-def emulator():
-    """Starts the emulator, and gives its process and where it answers."""
+def start_emulator():
+    """Starts the emulator, and returns its process and URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -44,33 +44,33 @@ def emulator():
         except OSError:
             time.sleep(0.1)
     process.kill()
-    sys.exit("deploy-emulated.py: the emulator does not answer; see target/ci/emulator.log")
+    sys.exit("deploy-emulated.py: the emulator does not respond; see target/ci/emulator.log")
 
 
-def simplified(template):
-    """The template without what the emulator cannot take, and in other words where it knows others."""
+def simplify(template):
+    """Removes what the emulator does not support from the template, or replaces it."""
     resources = template["Resources"]
     for name in [name for name, resource in resources.items() if is_code_deploy(name, resource)]:
-        print(f"not taken: {name}")
+        print(f"removed: {name}")
         del resources[name]
     for name, resource in list(resources.items()):
         properties = resource.get("Properties", {})
         if resource.pop("UpdatePolicy", None):
-            print(f"not taken: {name}.UpdatePolicy")
+            print(f"removed: {name}.UpdatePolicy")
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
-            print(f"not taken: {name}.Metrics, which is metric math; its first metric is")
+            print(f"replaced: {name}.Metrics, which is metric math, by its first metric")
             first = next(m["MetricStat"] for m in properties.pop("Metrics") if "MetricStat" in m)
             properties.update(first["Metric"], Period=first["Period"], Statistic=first["Stat"])
         if resource["Type"] == "AWS::Pipes::Pipe":
-            print(f"not taken: {name}'s target, because the emulator's pipes do not send to SQS; this script does")
+            print(f"replaced: {name} by this script, because the emulator's pipes do not send to SQS")
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
-            print(f"not taken: {name}.Body, which is OpenAPI; its routes are as resources of their own")
-            resources.update(routes(name, properties))
+            print(f"replaced: {name}.Body, which is OpenAPI, by resources for its routes")
+            resources.update(move_routes(name, properties))
     return template
 
 
 def check_roles(template):
-    """What SAM adds to the functions' own policies is to write logs, and traces where there are any."""
+    """Checks that SAM only adds permissions to write logs, and traces if they are on."""
     resources = template["Resources"]
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Role" and name not in ("CodeDeployServiceRole", "PurgePipeRole"):
@@ -85,10 +85,10 @@ def is_code_deploy(name, resource):
     return resource["Type"].startswith("AWS::CodeDeploy::") or name == "CodeDeployServiceRole"
 
 
-def routes(api, properties):
-    """Moves the routes and CORS out of an API's body."""
+def move_routes(api, properties):
+    """Removes the body of an API, and returns resources for its routes. CORS becomes a property."""
     body = properties.pop("Body")
-    # The emulator reads the members of CORS as they are in OpenAPI, in lower case.
+    # The emulator expects the members of CORS in lower case, as in OpenAPI.
     cors = body["x-amazon-apigateway-cors"]
     properties.update(Name=STACK, ProtocolType="HTTP", CorsConfiguration=cors)
     made = {}
@@ -135,8 +135,8 @@ def upload(s3, template, binaries):
             resource["Properties"]["Code"] = {"S3Bucket": BUCKET, "S3Key": binary}
 
 
-def expanded(parameters):
-    """The template as CloudFormation gets it with these parameters, by the translator's own Python."""
+def expand(parameters):
+    """Returns the template that SAM generates with these parameters. The translator has its own Python environment."""
     target = "target/ci/emulated.json"
     values = [f"{name}={value}" for name, value in parameters.items()]
     script = ["target/ci/sam/bin/python", ".ci/expand-template.py", "template.yaml", target, *values]
@@ -146,10 +146,10 @@ def expanded(parameters):
 
 
 def deploy(client, operation, binaries, parameters):
-    """Creates or updates the stack, and gives its outputs."""
-    template = expanded(parameters)
+    """Creates or updates the stack, and returns its outputs."""
+    template = expand(parameters)
     check_roles(template)
-    template = simplified(template)
+    template = simplify(template)
     s3, cloudformation = client("s3"), client("cloudformation")
     upload(s3, template, binaries)
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template).encode())
@@ -175,45 +175,45 @@ def deploy(client, operation, binaries, parameters):
 
 
 def invoke(client, function, payload):
-    """Invokes a function by its name, and gives what it answers."""
-    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload).encode())
-    body = json.load(answer["Payload"])
-    if "FunctionError" in answer:
+    """Invokes a function by its name, and returns its response."""
+    response = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload).encode())
+    body = json.load(response["Payload"])
+    if "FunctionError" in response:
         sys.exit(f"deploy-emulated.py: {function}: {body}")
     return body
 
 
 def request(method, url, headers, body=None):
-    """Sends a request, and gives the status, the headers and the body of the answer."""
-    # Names below localhost lead to this machine, which curl knows and not every resolver does.
+    """Sends a request, and returns the status code, headers and body of the response."""
+    # Names below localhost mean this machine. curl resolves them, but not every resolver does.
     parts = urllib.parse.urlsplit(url)
-    here = parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl()
+    address = parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl()
     headers = {**headers, "Host": parts.netloc}
-    wanted = urllib.request.Request(here, method=method, headers=headers, data=body)
-    with urllib.request.urlopen(wanted, timeout=30) as answer:
-        return answer.status, answer.headers, answer.read()
+    outgoing = urllib.request.Request(address, method=method, headers=headers, data=body)
+    with urllib.request.urlopen(outgoing, timeout=30) as response:
+        return response.status, response.headers, response.read()
 
 
 def check_cors(api, token):
-    """Sends the preflight of a browser, and then its request."""
+    """Sends a browser's preflight, and then its request."""
     headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": "authorization,content-type,if-match",
     }
-    status, answer, _ = request("OPTIONS", f"{api}/v1/groups/L7cGNIBKZiNJ6wqF", headers)
-    allowed = answer["access-control-allow-origin"], answer["access-control-allow-methods"]
+    status, found, _ = request("OPTIONS", f"{api}/v1/groups/L7cGNIBKZiNJ6wqF", headers)
+    allowed = found["access-control-allow-origin"], found["access-control-allow-methods"]
     assert status in (200, 204) and allowed[0] == ORIGIN and "PUT" in allowed[1], (status, allowed)
     print(f"ok: preflight {status}")
     headers = {"Origin": ORIGIN, "Authorization": f"Bearer {token}"}
-    _, answer, _ = request("GET", f"{api}/v1/groups", headers)
-    readable = answer["access-control-allow-origin"], answer["access-control-expose-headers"]
+    _, found, _ = request("GET", f"{api}/v1/groups", headers)
+    readable = found["access-control-allow-origin"], found["access-control-expose-headers"]
     assert readable[0] == ORIGIN and "x-request-id" in readable[1], readable
-    print("ok: a page of that origin may read the answer")
+    print("ok: a web page of that origin may read the response")
 
 
 class Pipe:
-    """Sends the records of the stream to the queue of purges, as the template's pipe does."""
+    """Sends stream records to the queue of purges, as the template's pipe does."""
 
     def __init__(self, client, outputs):
         self.streams, self.sqs = client("dynamodbstreams"), client("sqs")
@@ -234,16 +234,16 @@ class Pipe:
         ]
 
     def run(self):
-        """Sends the records that have come since the last call."""
+        """Sends the records since the last call."""
         for index, iterator in enumerate(self.iterators):
             read = self.streams.get_records(ShardIterator=iterator)
             self.iterators[index] = read["NextShardIterator"]
             for record in read["Records"]:
                 if record["eventName"] in self.events:
-                    self.sqs.send_message(QueueUrl=self.queue, MessageBody=self.input_of(record))
+                    self.sqs.send_message(QueueUrl=self.queue, MessageBody=self.fill_template(record))
 
-    def input_of(self, record):
-        """Fills the input template with values of the record."""
+    def fill_template(self, record):
+        """Returns the input template, filled with values of the record."""
 
         def value(match):
             found = record
@@ -255,7 +255,7 @@ class Pipe:
 
 
 def check_purge(client, outputs, api, token):
-    """A deleted group's messages go, driven by the queue."""
+    """Checks that the messages of a deleted group are deleted, driven by the queue."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     _, _, body = request("POST", f"{api}/v1/groups", headers, b'{"name": "With messages"}')
     group = json.loads(body)
@@ -292,7 +292,7 @@ def check_purge(client, outputs, api, token):
 def main():
     binaries = sys.argv[1]
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
-    process, url = emulator()
+    process, url = start_emulator()
     try:
         def client(service):
             return boto3.client(service, endpoint_url=url)
@@ -307,7 +307,7 @@ def main():
         outputs = deploy(client, "create", binaries, parameters)
         api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
         api = url.replace("127.0.0.1", f"{api_id}.execute-api.localhost")
-        # The AWS CLI is beside this Python.
+        # The AWS CLI is next to this Python.
         path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
         environment = {**os.environ, "AWS_ENDPOINT_URL": url, "GROUPS_URL": api, "PATH": path}
         subprocess.run([".ci/smoke-stage", STAGE], check=True, env=environment)
@@ -318,7 +318,7 @@ def main():
         revoked = invoke(client, outputs["RevokeTokenFunctionName"], payload)
         assert revoked == {"revoked": 1}, revoked
         print("ok: token revoked")
-        # Everything that is off by default, and an update of what is there.
+        # Update the stack, with everything that is off by default.
         zone = client("route53").create_hosted_zone(Name="chat.example", CallerReference="1")
         certificate = client("acm").request_certificate(DomainName="api.chat.example")
         parameters |= {

@@ -1,7 +1,6 @@
-"""Writes a SAM template as the CloudFormation template that it stands for: FROM TO [PARAMETER=VALUE…].
+"""Converts a SAM template to the CloudFormation template that SAM generates: FROM TO [PARAMETER=VALUE…].
 
-SAM reads the values of some parameters itself, so a template that is to be deployed with other values than the
-defaults is expanded with them.
+SAM itself reads the values of some parameters, so pass the values that the deployment will use.
 """
 
 import json
@@ -13,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 
 class ManagedPolicies:
-    """The managed policies that SAM gives functions by itself; in the cloud it asks IAM."""
+    """The managed policies that SAM adds to functions. In the cloud, SAM reads them from IAM."""
 
     def load(self):
         prefix = "arn:${AWS::Partition}:iam::aws:policy"
@@ -25,7 +24,7 @@ source, target, *values = sys.argv[1:]
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 with open(source, encoding="utf-8") as file:
     template = yaml_parse(file.read())
-# `sam package` would put the address of the uploaded code here; the translator takes no folder.
+# `sam package` sets this to the URL of the uploaded code; the translator does not accept a folder.
 template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
 parameters = dict(value.split("=", 1) for value in values)
 with open(target, "w", encoding="utf-8") as file:
