@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     io::Write,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
@@ -58,7 +58,7 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     }
     let token_file = tools::home()?.join(token_file_name(port));
     write_token(&stack, &token_file)?;
-    greet(&stack, port, arguments.data_dir.as_deref());
+    greet(&stack, &token_file, arguments.data_dir.as_deref());
     let shared = Arc::new(Mutex::new(Some(stack)));
     let temporary_file = arguments.data_dir.is_none().then_some(token_file);
     let received = catch_signals();
@@ -206,22 +206,28 @@ fn write_token(stack: &Stack, path: &Path) -> Result<()> {
         .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-fn greet(stack: &Stack, port: u16, data_dir: Option<&Path>) {
+fn greet(stack: &Stack, token_file: &Path, data_dir: Option<&Path>) {
     let data = match data_dir {
         Some(dir) => format!("with its data in {}", dir.display()),
         None if DynamoDb::from_env().is_some() => format!("from {ENDPOINT_URL}"),
         None => "with its data in memory".to_owned(),
     };
-    let token_file = format!("target/local/{}", token_file_name(port));
+    let current_dir = env::current_dir().unwrap_or_default();
+    let shorten = |path: &Path| {
+        let path = path.strip_prefix(&current_dir).unwrap_or(path);
+        path.display().to_string()
+    };
     print(&format!(
         r#"The groups API is at {url}. Ctrl-C stops it.
 The token of the account "{ACCOUNT_ID}" is in {token_file}.
-The logs are in target/local/logs/{port}. DynamoDB is at {dynamodb}, {data}.
+The logs are in {logs}. DynamoDB is at {dynamodb}, {data}.
 
 Try it in another terminal:
 curl {url}/v1/groups/{id} \
   -H "Authorization: Bearer $(cat {token_file})"
 "#,
+        token_file = shorten(token_file),
+        logs = shorten(stack.logs()),
         url = stack.url(),
         dynamodb = stack.dynamodb().endpoint(),
         id = sample::GROUP_ID,
