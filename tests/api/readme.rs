@@ -34,7 +34,11 @@ fn the_command_of_the_readme_returns_the_response_below_it() {
 
 #[test]
 fn each_command_of_the_walkthrough_returns_the_response_below_it() {
-    assert_eq!(run_commands("docs/walkthrough.md"), 9);
+    let commands = run_commands("docs/walkthrough.md");
+    assert_eq!(
+        commands, 9,
+        "tests/api/readme.rs expects this number of commands"
+    );
 }
 
 /// Runs the curl commands of a file for an account with the sample groups, checks their responses, and returns how

@@ -393,3 +393,42 @@ fn the_delays_and_retention_periods_of_the_purge_fit_together() {
     let delay = number(&delay["MaxValue"]);
     assert!((delay + visibility + timeout..delay + 2 * visibility).contains(&age));
 }
+
+#[test]
+fn each_function_that_callers_or_the_queue_reach_is_in_both_alarms_and_all_lists_of_the_dashboard()
+{
+    let template = read_template();
+    let dashboard = only_resource(&template, "AWS::CloudWatch::Dashboard").to_string();
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        // Instances, errors and throttles.
+        let lists = dashboard.matches(&format!("${{{id}}}")).count();
+        assert!(
+            lists >= 3,
+            "template.yaml: {id} is in {lists} of the dashboard's 3 lists"
+        );
+        if function["Events"].is_null() && id != "PurgeMessagesFunction" {
+            continue;
+        }
+        for alarm in ["FunctionErrorsAlarm", "FunctionThrottlesAlarm"] {
+            let metrics = template.json()["Resources"][alarm]["Properties"]["Metrics"].to_string();
+            let dimension = json!({ "Ref": id }).to_string();
+            assert!(
+                metrics.contains(&dimension),
+                "template.yaml: {alarm} lacks {id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_function_of_the_template_is_a_binary_of_cargo_toml() {
+    let manifest = fs::read_to_string(tools::workspace().join("Cargo.toml")).expect("Cargo.toml");
+    for function in read_template().functions().expect("the functions are read") {
+        let name = format!("name = \"{}\"", function.binary);
+        assert!(
+            manifest.contains(&name),
+            "Cargo.toml has no [[bin]] for {}",
+            function.binary
+        );
+    }
+}
