@@ -288,7 +288,7 @@ impl Failure {
             }
             next = error.source();
         }
-        // Not an error of the connection, but for example of missing credentials.
+        // The connection is not the cause. Credentials may be missing, for example.
         Self::Rejected
     }
 

@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -117,8 +116,11 @@ fn the_messages_of_a_deleted_group_are_deleted_and_those_of_another_group_are_no
     write_messages(dynamodb, &other, 30);
     client.put(&path, &json!({ "archived_at": 1 })).group(200);
     assert_eq!(client.delete(&path).status, 204);
-    // The messages service may still be writing.
-    thread::sleep(Duration::from_secs(1));
+    // The messages service may still be writing while the queue delays its message.
+    wait_for("the message in the queue", PURGE_TIMEOUT, || {
+        let delayed = queue_attribute(stack(), "PurgeQueue", "ApproximateNumberOfMessagesDelayed");
+        (delayed > 0).then_some(())
+    });
     assert_eq!(
         count_messages(dynamodb, &conversation_id),
         60,
@@ -301,9 +303,12 @@ fn a_conversation_may_need_any_number_of_invocations() {
     let dynamodb = stack().dynamodb();
     let (_, conversation_id) = create_group(&Client::new());
     write_messages(dynamodb, &conversation_id, 2_000);
-    let proxy = start_proxy("purge-messages", |request| {
-        if request.operation == "BatchWriteItem" {
-            thread::sleep(Duration::from_millis(300));
+    // DynamoDB throttles the rest of an invocation after 20 batches.
+    let batches = Arc::new(AtomicUsize::new(0));
+    let count = batches.clone();
+    let proxy = start_proxy("purge-messages", move |request| {
+        if request.operation == "BatchWriteItem" && count.fetch_add(1, Ordering::SeqCst) >= 20 {
+            return Reply::error(400, "ThrottlingException", "a secret");
         }
         Reply::Pass
     });
@@ -319,6 +324,7 @@ fn a_conversation_may_need_any_number_of_invocations() {
         );
         left = now;
         invocations += 1;
+        batches.store(0, Ordering::SeqCst);
     }
     assert!(invocations > 2, "{invocations}");
     assert_eq!(count_messages(dynamodb, &conversation_id), 0);
@@ -346,17 +352,24 @@ fn start_impatient_stack() -> Stack {
 
 /// Returns how many messages a queue has, invisible and delayed ones included.
 fn count_queued(stack: &Stack, queue: &str) -> u64 {
-    let input = json!({ "QueueUrl": queue_url(stack, queue), "AttributeNames": ["All"] });
+    [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    ]
+    .map(|name| queue_attribute(stack, queue, name))
+    .iter()
+    .sum()
+}
+
+/// Returns the value of an attribute that is a number.
+fn queue_attribute(stack: &Stack, queue: &str, name: &str) -> u64 {
+    let input = json!({ "QueueUrl": queue_url(stack, queue), "AttributeNames": [name] });
     let output = stack
         .sqs("GetQueueAttributes", &input)
         .expect("the attributes are read");
-    let attribute = |name: &str| -> u64 {
-        let value = text(&output["Attributes"][name]);
-        value.parse().expect("the attribute is a number")
-    };
-    attribute("ApproximateNumberOfMessages")
-        + attribute("ApproximateNumberOfMessagesNotVisible")
-        + attribute("ApproximateNumberOfMessagesDelayed")
+    let value = text(&output["Attributes"][name]);
+    value.parse().expect("the attribute is a number")
 }
 
 fn queue_url(stack: &Stack, queue: &str) -> String {

@@ -45,7 +45,7 @@ const INDEX_BY_ACCOUNT: &str = "by-account";
 /// [usually a fraction of a second](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html).
 const INDEX_DELAY: Duration = Duration::from_secs(2);
 
-/// How often the index is read at most. It would not end by itself if tokens were issued all the time.
+/// How often the index is read at most. Without this limit, a call would not end while tokens are issued.
 const MAX_PASSES: u32 = 10;
 
 /// How many tokens are revoked at the same time.
