@@ -48,6 +48,9 @@ const BACKOFF: Duration = Duration::from_millis(50);
 /// The longest wait before any attempt.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
+/// The time that waits leave for a last attempt before the deadline. With less time left, there is no other attempt.
+const LAST_ATTEMPT: Duration = Duration::from_millis(500);
+
 /// The environment variable that names another endpoint than AWS's, as the SDKs define it.
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
@@ -236,11 +239,12 @@ impl Attempts {
                 (self.failures == self.max_failures, BACKOFF * factor)
             }
         };
-        let wait = longest_wait.min(MAX_BACKOFF).mul_f64(random_fraction());
-        if is_last || Instant::now() + wait >= self.deadline {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if is_last || left <= LAST_ATTEMPT {
             return Err(self.give_up(failure, cause));
         }
-        sleep(wait).await;
+        let wait = longest_wait.min(MAX_BACKOFF).mul_f64(random_fraction());
+        sleep(wait.min(left - LAST_ATTEMPT)).await;
         Ok(())
     }
 

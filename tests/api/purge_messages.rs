@@ -221,9 +221,9 @@ fn throttling_is_not_an_error_and_does_not_delay_other_conversations() {
     let begun = Instant::now();
     let timeout = Duration::from_secs(8);
     assert_eq!(purge(&mut instance, &messages, timeout), ["1", "2"]);
-    // It retries until the deadline, except for the last wait.
+    // It retries until the deadline, two seconds before the time-out.
     assert!(
-        begun.elapsed() > Duration::from_secs(3),
+        begun.elapsed() > Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );
