@@ -1,6 +1,6 @@
 //! The last run of tests/api, whose logs tests/logs.rs and tests/permissions.rs check. The logs are complete only if
-//! one process has run all tests. cargo-nextest runs each test in a process of its own, with its own stack, and in any
-//! order. There, tests/api passes, but the two other files need a run of `cargo test --test api` first.
+//! one process has run all tests. cargo-nextest runs each test in a process of its own, with its own stack, so
+//! .config/nextest.toml lets it run `cargo test --test api` first.
 
 use std::{
     env, fs, panic,
