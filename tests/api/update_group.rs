@@ -252,3 +252,18 @@ fn query_parameters_are_rejected() {
     response.assert_error(400, "unknown", Some("archived"));
     assert_eq!(client.get(&path).group(200), group);
 }
+
+#[test]
+fn an_empty_body_changes_nothing_whatever_its_content_type() {
+    let client = Client::new();
+    let (path, expected) = create_full_group(&client);
+    for content_type in [
+        "application/json",
+        "text/plain",
+        "application/octet-stream",
+        "",
+    ] {
+        let response = client.send("PUT", &path, &[("content-type", content_type)], "");
+        assert_eq!(response.group(200), expected, "{content_type}");
+    }
+}

@@ -110,15 +110,13 @@ impl Request {
         Id::from_text(id).ok_or(Error::GroupNotFound)
     }
 
-    /// Returns the media type of the body. Its parameters are ignored, and it is case-insensitive.
+    /// Returns the media type of the body, or `None` if the body is empty. Parameters are ignored, and it is
+    /// case-insensitive. API Gateway adds a Content-Type to some requests without a body, so that one is ignored too.
     fn media_type(&self) -> Result<Option<MediaType>> {
-        let Some(content_type) = self.event.header("content-type") else {
-            return if self.event.body().is_empty() {
-                Ok(None)
-            } else {
-                Err(Error::MediaTypeNotSupported)
-            };
-        };
+        if self.event.body().is_empty() {
+            return Ok(None);
+        }
+        let content_type = self.event.header("content-type").unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/json") {
             Ok(Some(MediaType::Json))
@@ -186,7 +184,6 @@ impl Body {
     pub fn members(&self) -> Result<RawMembers> {
         match self.media_type {
             None => Ok(RawMembers::new()),
-            _ if self.bytes.is_empty() => Ok(RawMembers::new()),
             Some(MediaType::Form) => form::parse(&self.bytes),
             Some(MediaType::Json) => json::parse_object(&self.bytes, "The body"),
         }
