@@ -29,23 +29,23 @@ fn route_key(endpoint: Endpoint) -> String {
     format!("{} {}", endpoint.method, endpoint.path)
 }
 
+/// The route of browsers' preflights.
+const OPTIONS_ROUTE: &str = "OPTIONS /{proxy+}";
+
 #[test]
-fn each_endpoint_has_one_route_and_operators_functions_have_none() {
-    let routes = read_template()
+fn each_endpoint_has_one_route_and_the_fallback_all_others() {
+    let mut expected = BTreeSet::from(ENDPOINTS.map(route_key));
+    expected.extend(["$default", OPTIONS_ROUTE].map(str::to_owned));
+    let mut routes = BTreeSet::new();
+    for function in read_template()
         .functions()
         .expect("the functions are valid")
-        .into_iter()
-        .flat_map(|function| function.routes);
-    let (default, routes): (Vec<_>, Vec<_>) = routes.partition(local::template::Route::is_default);
-    assert_eq!(default.len(), 1);
-    let mut found: Vec<_> = routes
-        .into_iter()
-        .map(|route| format!("{} {}", route.method, route.path))
-        .collect();
-    let mut expected = ENDPOINTS.map(route_key);
-    found.sort();
-    expected.sort();
-    assert_eq!(found, expected, "see tests/api/support.rs");
+    {
+        for route in function.routes {
+            assert!(routes.insert(route.key()), "{} is there twice", route.key());
+        }
+    }
+    assert_eq!(routes, expected, "see tests/api/support.rs");
 }
 
 #[test]
@@ -134,14 +134,11 @@ fn texts(list: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_alarm_notifies_and_rolls_back_a_deployment_and_is_in_the_runbook() {
+fn every_alarm_notifies_and_is_in_the_runbook() {
     let template = read_template();
     let runbook = fs::read_to_string(tools::workspace().join("docs/operations.md"));
     let runbook = runbook.expect("the runbook is read");
-    let preference = &template.json()["Globals"]["Function"]["DeploymentPreference"];
-    let alarms = preference["Alarms"].as_array().expect("alarms");
-    let rolling_back: BTreeSet<_> = alarms.iter().map(|name| text(&name["Fn::Sub"])).collect();
-    let mut names = BTreeSet::new();
+    let mut alarms = 0;
     for (id, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         let name = text(&alarm["AlarmName"]["Fn::Sub"]);
         let in_runbook = name.replace("${AWS::StackName}", "STACK");
@@ -154,10 +151,81 @@ fn every_alarm_notifies_and_rolls_back_a_deployment_and_is_in_the_runbook() {
         assert_eq!(alarm["AlarmActions"], topic, "{id}");
         assert_eq!(alarm["OKActions"], topic, "{id}");
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
-        names.insert(name);
+        alarms += 1;
     }
-    assert_eq!(names.len(), 7);
-    assert_eq!(names, rolling_back);
+    assert_eq!(alarms, 8);
+}
+
+#[test]
+fn a_deployment_is_rolled_back_by_alarms_that_a_bad_version_causes_and_only_if_the_parameter_says_so()
+ {
+    let template = read_template();
+    let preference = &template.json()["Globals"]["Function"]["DeploymentPreference"];
+    let choice = preference["Alarms"]["Fn::If"]
+        .as_array()
+        .expect("a condition");
+    assert_eq!(choice[0], "RollsBackOnAlarms");
+    assert_eq!(choice[2], json!([{ "Ref": "AWS::NoValue" }]));
+    let alarms = choice[1].as_array().expect("alarms");
+    let rolling_back: BTreeSet<_> = alarms.iter().map(|name| text(&name["Fn::Sub"])).collect();
+    let expected = [
+        "ServerErrorsAlarm",
+        "LatencyAlarm",
+        "FunctionErrorsAlarm",
+        "FunctionThrottlesAlarm",
+    ];
+    let name_of =
+        |id: &str| text(&template.json()["Resources"][id]["Properties"]["AlarmName"]["Fn::Sub"]);
+    assert_eq!(rolling_back, expected.map(name_of).into());
+    // A bad version is found before all traffic moves to it: three bad minutes of five, and as long again until the
+    // metrics arrive and the alarm reacts.
+    let minutes = |alarm: &str, name: &str| {
+        template.json()["Resources"][alarm]["Properties"][name]
+            .as_u64()
+            .expect(name)
+    };
+    let slowest = expected
+        .map(|alarm| minutes(alarm, "EvaluationPeriods"))
+        .into_iter()
+        .max();
+    let default = text(&template.json()["Parameters"]["DeploymentPreference"]["Default"]);
+    let canary: u64 = default
+        .strip_prefix("Canary10Percent")
+        .and_then(|rest| rest.strip_suffix("Minutes"))
+        .and_then(|minutes| minutes.parse().ok())
+        .expect("a canary is the default");
+    assert!(canary >= 2 * slowest.expect("an alarm"), "{canary} minutes");
+}
+
+#[test]
+fn the_latency_alarm_needs_a_minimum_of_requests() {
+    let template = read_template();
+    let alarm = &template.json()["Resources"]["LatencyAlarm"]["Properties"];
+    assert_eq!(
+        alarm["Metrics"][0]["Expression"],
+        "IF(requests >= 20, p99, 0)"
+    );
+    for property in ["ExtendedStatistic", "EvaluateLowSampleCountPercentile"] {
+        assert!(
+            alarm[property].is_null(),
+            "CloudWatch would ignore few samples"
+        );
+    }
+}
+
+#[test]
+fn a_gradual_deployment_needs_a_topic_for_its_alarms() {
+    let template = read_template();
+    let rule = &template.json()["Rules"]["GradualDeploymentNeedsTopic"];
+    let not_equals = |parameter: &str, value: &str| json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, value] }] });
+    assert_eq!(
+        rule["RuleCondition"],
+        not_equals("DeploymentPreference", "AllAtOnce")
+    );
+    assert_eq!(
+        rule["Assertions"][0]["Assert"],
+        not_equals("AlarmTopicArn", "")
+    );
 }
 
 #[test]
@@ -200,7 +268,8 @@ fn each_time_out_is_longer_than_those_inside_it() {
             }
         }
     }
-    assert_eq!(routes, ENDPOINTS.len() + 1);
+    // `$default` and OPTIONS are the fallback's.
+    assert_eq!(routes, ENDPOINTS.len() + 2);
 }
 
 #[test]
@@ -211,9 +280,11 @@ fn every_route_has_its_own_throttling_limit() {
         .as_object()
         .expect("`RouteSettings` is an object");
     let throttled: BTreeSet<_> = settings.keys().cloned().collect();
-    assert_eq!(throttled, ENDPOINTS.map(route_key).into());
+    let mut expected = BTreeSet::from(ENDPOINTS.map(route_key));
+    expected.insert(OPTIONS_ROUTE.to_owned());
+    assert_eq!(throttled, expected);
     for (route, settings) in settings {
-        let limit = if route.starts_with("GET") {
+        let limit = if route.starts_with("GET") || route == OPTIONS_ROUTE {
             "ReadsPerSecond"
         } else {
             "WritesPerSecond"
@@ -305,13 +376,31 @@ fn the_outputs_have_the_url_of_the_api_and_the_names_of_functions_and_tables() {
     let template = read_template();
     let outputs = template.json()["Outputs"].as_object().expect("outputs");
     assert!(outputs.contains_key("ApiUrl"));
-    for kind in ["AWS::Serverless::Function", "AWS::DynamoDB::Table"] {
-        for (id, _) in resources(&template, kind) {
-            assert_eq!(outputs[&format!("{id}Name")]["Value"], json!({ "Ref": id }));
-        }
+    for (id, _) in resources(&template, "AWS::DynamoDB::Table") {
+        assert_eq!(outputs[&format!("{id}Name")]["Value"], json!({ "Ref": id }));
     }
+    for (id, _) in resources(&template, "AWS::Serverless::Function") {
+        // Operators invoke the version that `live` points to. Without the alias, it would be `$LATEST`.
+        let expected = if ["IssueTokenFunction", "RevokeTokenFunction"].contains(&id) {
+            json!({ "Fn::Sub": format!("${{{id}}}:live") })
+        } else {
+            json!({ "Ref": id })
+        };
+        assert_eq!(outputs[&format!("{id}Name")]["Value"], expected);
+    }
+}
+
+#[test]
+fn log_groups_expire_and_those_that_aws_services_write_have_a_prefix_with_one_resource_policy() {
+    let template = read_template();
     for (id, group) in resources(&template, "AWS::Logs::LogGroup") {
         assert_eq!(group["RetentionInDays"]["Ref"], "LogRetentionDays", "{id}");
+        let name = text(&group["LogGroupName"]["Fn::Sub"]);
+        assert_eq!(
+            name.starts_with("/aws/vendedlogs/"),
+            id != "FunctionsLogGroup",
+            "{id}"
+        );
     }
 }
 

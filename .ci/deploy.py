@@ -1,0 +1,81 @@
+"""Deploys what `sam build` built to a stage, which is a section of samconfig.toml: STAGE [PARAMETER=VALUE…].
+
+The values given here replace those of samconfig.toml for this deployment. The code is uploaded to the bucket in the
+environment variable ARTIFACTS_BUCKET or, if it is not set, to the bucket that the SAM CLI manages. It needs the SAM CLI
+and credentials of AWS.
+"""
+
+import hashlib
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def stage_settings(stage):
+    """Returns the settings that samconfig.toml has for the deployment of a stage."""
+    with open(ROOT / "samconfig.toml", "rb") as file:
+        sections = tomllib.load(file)
+    stages = [name for name in sections if isinstance(sections[name], dict) and "deploy" in sections[name]]
+    if stage not in stages:
+        sys.exit(f"samconfig.toml has no stage {stage}. It has: {', '.join(stages)}")
+    return sections[stage]["deploy"]["parameters"]
+
+
+def split_parameters(pairs):
+    """Returns the values of parameters by name, from texts such as LogLevel=INFO."""
+    for pair in pairs:
+        if "=" not in pair:
+            sys.exit(f"deploy.py: {pair} is not PARAMETER=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def template_parameters(stage, changes=()):
+    """Returns the values of the template's parameters in a stage, with changes such as LogLevel=INFO."""
+    configured = split_parameters(shlex.split(stage_settings(stage)["parameter_overrides"]))
+    changes = split_parameters(changes)
+    for name in changes:
+        if name not in configured:
+            sys.exit(f"deploy.py: there is no parameter {name}. There are: {', '.join(configured)}")
+    return configured | changes
+
+
+def release_id(build, parameters):
+    """Returns a hash of all files of a build and of the values of the parameters.
+
+    SAM only publishes versions of functions if their code or a text in the template changed. It does not see that the
+    value of a parameter did (https://github.com/aws/serverless-application-model/issues/3820). As each function's
+    description contains this hash, Lambda never refuses the new version as equal to the last one.
+    """
+    digest = hashlib.sha256()
+    files = sorted(path for path in pathlib.Path(build).rglob("*") if path.is_file())
+    for path in files:
+        digest.update(f"{path.relative_to(build)}\n{path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    digest.update(repr(sorted(parameters.items())).encode())
+    return digest.hexdigest()[:16]
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: deploy.py STAGE [PARAMETER=VALUE…]\n\n{__doc__}")
+    stage, *changes = sys.argv[1:]
+    build = ROOT / ".aws-sam" / "build"
+    if not (build / "template.yaml").exists():
+        sys.exit("deploy.py: there is no build. Run `sam build` first")
+    parameters = template_parameters(stage, changes)
+    parameters["ReleaseId"] = release_id(build, parameters)
+    bucket = os.environ.get("ARTIFACTS_BUCKET")
+    destination = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
+    overrides = [f"{name}={shlex.quote(value)}" for name, value in parameters.items()]
+    command = ["sam", "deploy", "--config-env", stage, *destination, "--parameter-overrides", " ".join(overrides)]
+    print(f"release {parameters['ReleaseId']}", flush=True)
+    sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+
+
+if __name__ == "__main__":
+    main()
