@@ -1,5 +1,5 @@
 """Deploys the template on an emulator of CloudFormation, API Gateway, Lambda and DynamoDB, with the functions
-of a release build, and tests it: .ci/smoke-stage, a browser's preflight, and the purge of messages.
+of a release build, and tests it: .ci/smoke-stage, a browser's preflight, the purge of messages, and updates.
 
 Usage: deploy-emulated.py DIRECTORY, with the binaries. It removes what the emulator does not support, and prints it.
 """
@@ -7,7 +7,9 @@ Usage: deploy-emulated.py DIRECTORY, with the binaries. It removes what the emul
 import io
 import json
 import os
+import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import urllib.request
 import zipfile
 
 import boto3
+import deploy
 
 BUCKET = "code"
 # The origin of a web page that may call the API.
@@ -145,8 +148,20 @@ def expand(parameters):
         return json.load(file)
 
 
-def deploy(client, operation, binaries, parameters):
+def collect_build(binaries):
+    """Returns a directory with the template and the code, as `sam build` makes one."""
+    build = pathlib.Path("target/ci/build")
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir()
+    shutil.copy("template.yaml", build)
+    for folder in pathlib.Path("functions").iterdir():
+        shutil.copy(f"{binaries}/{folder.name}", build)
+    return build
+
+
+def deploy_stack(client, operation, binaries, parameters):
     """Creates or updates the stack, and returns its outputs."""
+    parameters = parameters | {"ReleaseId": deploy.release_id(collect_build(binaries), parameters)}
     template = expand(parameters)
     check_roles(template)
     template = simplify(template)
@@ -210,6 +225,18 @@ def check_cors(api, token):
     readable = found["access-control-allow-origin"], found["access-control-expose-headers"]
     assert readable[0] == ORIGIN and "x-request-id" in readable[1], readable
     print("ok: a web page of that origin may read the response")
+
+
+def check_options(client, outputs):
+    """Checks that the fallback answers OPTIONS, which API Gateway may pass on. The emulator answers it itself."""
+    with open("events/fallback.json", encoding="utf-8") as file:
+        event = json.load(file)
+    event |= {"routeKey": "OPTIONS /{proxy+}", "rawPath": "/v1/groups"}
+    event["requestContext"]["http"]["method"] = "OPTIONS"
+    response = invoke(client, outputs["FallbackFunctionName"], event)
+    found = response["statusCode"], response["headers"]["allow"]
+    assert found == (204, "GET, POST"), response
+    print("ok: the fallback answers OPTIONS")
 
 
 class Pipe:
@@ -289,6 +316,36 @@ def check_purge(client, outputs, api, token):
     print("ok: messages purged, and the queues are empty")
 
 
+def live_versions(client, outputs):
+    """Returns, for each function, the version that `live` points to and its log level."""
+    versions = {}
+    for name in [name for name in outputs if name.endswith("FunctionName")]:
+        function = outputs[name].removesuffix(":live")
+        live = client("lambda").get_function_configuration(FunctionName=function, Qualifier="live")
+        versions[function] = live["Version"], live["Environment"]["Variables"]["LOG_LEVEL"]
+    assert len(versions) == 9, versions
+    return versions
+
+
+def check_updates(client, outputs, binaries, parameters):
+    """Checks that an update of a parameter only reaches every function, and that a second one changes nothing."""
+    before = live_versions(client, outputs)
+    parameters = parameters | {"LogLevel": "DEBUG"}
+    deploy_stack(client, "update", binaries, parameters)
+    after = live_versions(client, outputs)
+    for function, (version, level) in after.items():
+        assert level == "DEBUG" and version != before[function][0], (function, before[function], version, level)
+    print("ok: a changed parameter reaches every function")
+    try:
+        deploy_stack(client, "update", binaries, parameters)
+    except client("cloudformation").exceptions.ClientError as error:
+        # The SAM CLI counts this as success (`fail_on_empty_changeset` in samconfig.toml).
+        assert error.response["Error"]["Message"] == "No updates are to be performed.", error
+    else:
+        sys.exit("deploy-emulated.py: an update without a change changed something")
+    print("ok: an update without a change changes nothing")
+
+
 def main():
     binaries = sys.argv[1]
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
@@ -298,13 +355,13 @@ def main():
             return boto3.client(service, endpoint_url=url)
 
         client("s3").create_bucket(Bucket=BUCKET)
-        parameters = {
+        parameters = deploy.template_parameters(STAGE) | {
             "AllowedOrigins": ORIGIN,
             "Architecture": "x86_64" if os.uname().machine == "x86_64" else "arm64",
             "DynamoDbEndpointUrl": url,
             "PurgeDelaySeconds": "1",
         }
-        outputs = deploy(client, "create", binaries, parameters)
+        outputs = deploy_stack(client, "create", binaries, parameters)
         api_id = outputs["ApiUrl"].removeprefix("https://").split(".")[0]
         api = url.replace("127.0.0.1", f"{api_id}.execute-api.localhost")
         # The AWS CLI is next to this Python.
@@ -314,10 +371,12 @@ def main():
         payload = {"account_id": "emulated", "name": "emulated"}
         token = invoke(client, outputs["IssueTokenFunctionName"], payload)["token"]
         check_cors(api, token)
+        check_options(client, outputs)
         check_purge(client, outputs, api, token)
         revoked = invoke(client, outputs["RevokeTokenFunctionName"], payload)
         assert revoked == {"revoked": 1}, revoked
         print("ok: token revoked")
+        check_updates(client, outputs, binaries, parameters)
         # Update the stack, with everything that is off by default.
         zone = client("route53").create_hosted_zone(Name="chat.example", CallerReference="1")
         certificate = client("acm").request_certificate(DomainName="api.chat.example")
@@ -329,8 +388,9 @@ def main():
             "ReservedConcurrency": "5",
             "Tracing": "Active",
         }
-        outputs = deploy(client, "update", binaries, parameters)
+        outputs = deploy_stack(client, "update", binaries, parameters)
         assert outputs["ApiUrl"] == "https://api.chat.example", outputs["ApiUrl"]
+        assert outputs["DomainTarget"], outputs
     finally:
         process.terminate()
         process.wait()
