@@ -7,9 +7,11 @@ use local::{Template, tools};
 use serde_json::{Value, json};
 use shared::{
     Error, MAX_BODY_BYTES,
+    http::MAX_TAGS,
     model::{
         Contact, Id, ListQuery, Timestamp,
         contact::MAX_CONTACTS,
+        idempotency,
         text::{DESCRIPTION, DISPLAY_NAME, MAX_URL_BYTES, NAME, PHONE_NUMBER, TextRule, USERNAME},
     },
 };
@@ -55,7 +57,6 @@ fn its_operations_are_the_routes_of_the_template() {
 fn its_limits_are_those_of_the_code() {
     let openapi = read_openapi();
     let schemas = &openapi["components"]["schemas"];
-    let contact = &schemas["Contact"]["properties"];
     let assert_lengths = |schema: &Value, rule: &TextRule| {
         assert_eq!(schema["maxLength"], rule.max_chars, "{schema}");
         assert_eq!(
@@ -66,11 +67,23 @@ fn its_limits_are_those_of_the_code() {
     };
     assert_lengths(&schemas["Name"], &NAME);
     assert_lengths(&schemas["Description"], &DESCRIPTION);
-    assert_lengths(&contact["username"], &USERNAME);
-    assert_lengths(&contact["phone_number"], &PHONE_NUMBER);
-    assert_lengths(&contact["display_name"], &DISPLAY_NAME);
+    assert_lengths(&schemas["Username"], &USERNAME);
+    assert_lengths(&schemas["PhoneNumber"], &PHONE_NUMBER);
+    assert_lengths(&schemas["DisplayName"], &DISPLAY_NAME);
     assert_eq!(schemas["Url"]["maxLength"], MAX_URL_BYTES);
-    assert_eq!(schemas["Contacts"]["maxItems"], MAX_CONTACTS);
+    assert_eq!(schemas["StoredUrl"]["maxLength"], MAX_URL_BYTES);
+    assert_eq!(schemas["NewContacts"]["maxItems"], MAX_CONTACTS);
+    assert_eq!(
+        schemas["Group"]["properties"]["contacts"]["maxItems"],
+        MAX_CONTACTS
+    );
+    assert_eq!(schemas["Usernames"]["anyOf"][1]["maxItems"], MAX_CONTACTS);
+    let tags = text(&schemas["EntityTags"]["anyOf"][1]["pattern"]);
+    assert!(tags.contains(&format!("{{0,{}}}", MAX_TAGS - 1)), "{tags}");
+    let key = &openapi["paths"]["/v1/groups"]["post"]["parameters"][0]["schema"];
+    let key = text(&key["pattern"]);
+    let count = format!("{{1,{}}}", idempotency::MAX_CHARS);
+    assert_eq!(key.matches(&count).count(), 2, "{key}");
     assert_eq!(
         (&schemas["Id"]["minLength"], &schemas["Id"]["maxLength"]),
         (&json!(Id::CHARS), &json!(Id::CHARS))
@@ -102,11 +115,47 @@ fn its_members_are_those_of_the_responses() {
     };
     assert_eq!(names(&schemas["Group"]["properties"]), set(&GROUP_MEMBERS));
     assert_eq!(schemas["Group"]["required"], json!(GROUP_MEMBERS));
-    assert_eq!(
-        names(&schemas["Contact"]["properties"]),
-        set(&CONTACT_MEMBERS)
-    );
+    assert_eq!(schemas["Contact"]["required"], json!(CONTACT_MEMBERS));
+    for contact in ["Contact", "NewContact"] {
+        let members = names(&schemas[contact]["properties"]);
+        assert_eq!(members, set(&CONTACT_MEMBERS), "{contact}");
+    }
+    for form in ["NewGroupForm", "GroupChangesForm"] {
+        for member in CONTACT_MEMBERS {
+            let name = format!("contacts[0][{member}]");
+            assert!(schemas[form]["properties"][&name].is_object(), "{name}");
+        }
+    }
     assert_eq!(set(Contact::MEMBERS), set(&CONTACT_MEMBERS));
+}
+
+#[test]
+fn every_operation_has_the_responses_of_api_gateway() {
+    let openapi = read_openapi();
+    for (path, item) in openapi["paths"].as_object().expect("paths") {
+        for method in names(item).into_iter().filter(|name| name != "parameters") {
+            for status in ["413", "429", "431", "500", "503"] {
+                let reference = text(&item[&method]["responses"][status]["$ref"]);
+                let response = openapi.pointer(&reference[1..]).expect(&reference);
+                let schema = response["content"]["application/json"]["schema"].to_string();
+                assert!(
+                    schema.contains("/GatewayError"),
+                    "{method} {path}: {status}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_schema_has_the_name_of_a_response() {
+    let openapi = read_openapi();
+    let components = &openapi["components"];
+    let (schemas, responses) = (
+        names(&components["schemas"]),
+        names(&components["responses"]),
+    );
+    assert!(schemas.is_disjoint(&responses), "{schemas:?} {responses:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
 
 /// The most different tags of a list that can be versions of a group. DynamoDB compares with no more in one
 /// `IN`.
-const MAX_TAGS: usize = 100;
+pub const MAX_TAGS: usize = 100;
 
 /// The tags of a header.
 #[derive(Debug, PartialEq)]

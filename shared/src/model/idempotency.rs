@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Id, Version};
 
 /// The most characters of a key.
-pub(crate) const MAX_CHARS: usize = 255;
+pub const MAX_CHARS: usize = 255;
 
 /// A client's key: 1 to 255 visible ASCII characters.
 #[derive(Clone, Debug, PartialEq)]
