@@ -171,11 +171,13 @@ def check_principals(resources):
 
 
 def check_variables(outputs):
-    """Checks that the workflows use the outputs of bootstrap.yaml, and no other variables."""
+    """Checks that the workflows use the outputs of bootstrap.yaml and no other variables, and require all of them."""
     workflows = "".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
     used = set(re.findall(r"\bvars\.(\w+)", workflows))
     described = {output["Description"] for output in outputs.values()}
     assert used == described, f"variables that only the workflows or only bootstrap.yaml has: {used ^ described}"
+    required = set(re.search(r"for name in (.+); do", workflows)[1].split())
+    assert required == used, f"deploy-stage.yml does not check that these variables are set: {used ^ required}"
     print(f"ok: the workflows use the variables {', '.join(sorted(used))}")
 
 
