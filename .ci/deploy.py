@@ -1,8 +1,8 @@
 """Deploys what `sam build` built to a stage, which is a section of samconfig.toml: STAGE [PARAMETER=VALUE…].
 
 The values given here replace those of samconfig.toml for this deployment. The code is uploaded to the bucket in the
-environment variable ARTIFACTS_BUCKET or, if it is not set, to the bucket that the SAM CLI manages. It needs the SAM CLI
-and credentials of AWS.
+environment variable ARTIFACTS_BUCKET or, if it is not set, to the bucket that the SAM CLI manages. CloudFormation
+assumes the role in CLOUDFORMATION_ROLE_ARN, if it is set. It needs the SAM CLI and credentials of AWS.
 """
 
 import hashlib
@@ -70,9 +70,11 @@ def main():
     parameters = template_parameters(stage, changes)
     parameters["ReleaseId"] = release_id(build, parameters)
     bucket = os.environ.get("ARTIFACTS_BUCKET")
-    destination = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
+    options = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
+    if role := os.environ.get("CLOUDFORMATION_ROLE_ARN"):
+        options += ["--role-arn", role]
     overrides = [f"{name}={shlex.quote(value)}" for name, value in parameters.items()]
-    command = ["sam", "deploy", "--config-env", stage, *destination, "--parameter-overrides", " ".join(overrides)]
+    command = ["sam", "deploy", "--config-env", stage, *options, "--parameter-overrides", " ".join(overrides)]
     print(f"release {parameters['ReleaseId']}", flush=True)
     sys.exit(subprocess.run(command, cwd=ROOT).returncode)
 
