@@ -1,4 +1,4 @@
-"""Checks that bootstrap.yaml allows what template.yaml and the workflows need, and trusts nobody else.
+"""Checks that bootstrap.yaml allows what template.yaml needs, and has the variables that the workflows use.
 
 cfn-lint knows which actions CloudFormation itself performs for each type of resource. The script needs the Python
 environment of the SAM CLI.
@@ -109,14 +109,25 @@ def check_actions(role, resources):
             assert not missing, f"bootstrap.yaml: {kind} needs these actions to {operation}: {sorted(missing)}"
     for pattern in UNUSED:
         used = {action for action in needed if matches(action, [pattern])}
-        assert used, f"check-bootstrap.py: {pattern} is no action of the resources"
+        assert used, f"check-bootstrap.py: no resource needs {pattern}, so remove it from UNUSED"
     print(f"ok: CloudFormation may change resources of {len(types)} types")
 
 
-def check_scope(role):
-    """Checks that only actions without resources are allowed on all resources."""
+def check_retained(role):
+    """Checks that the role cannot delete the tables and queues, nor read or write what they contain."""
+    forbidden = ["dynamodb:Delete*", "dynamodb:*Item", "dynamodb:Query", "dynamodb:Scan", "sqs:DeleteQueue"]
+    forbidden += ["sqs:PurgeQueue", "sqs:ReceiveMessage", "sqs:SendMessage"]
     for statement in statements(role):
-        if "*" in as_list(statement["Resource"]) and "Condition" not in statement:
+        wrong = [action for action in forbidden if matches(action.replace("*", "x"), as_list(statement["Action"]))]
+        wrong += [action for action in as_list(statement["Action"]) if matches(action, forbidden)]
+        assert not wrong, f"bootstrap.yaml: CloudFormation may touch data that are retained: {wrong}"
+
+
+def check_scope(role):
+    """Checks that `Resource: "*"` is only used with a condition on the stack, or for actions that IAM cannot limit."""
+    for statement in statements(role):
+        limited = "${StackName}" in json.dumps(statement.get("Condition", {}))
+        if "*" in as_list(statement["Resource"]) and not limited:
             wide = {action for action in as_list(statement["Action"]) if not matches(action, UNSCOPED)}
             assert not wide, f"bootstrap.yaml allows these actions on all resources: {sorted(wide)}"
 
@@ -127,7 +138,7 @@ def check_managed_policies(role, resources):
     allowed = {arn["Fn::Sub"].split("policy/")[1] for arn in attach["Condition"]["ArnEquals"]["iam:PolicyARN"]}
     roles = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Role"]
     attached = {arn.split("policy/")[1] for role in roles for arn in role.get("ManagedPolicyArns", [])}
-    assert allowed == attached, f"bootstrap.yaml: policies that roles may have: {allowed ^ attached}"
+    assert allowed == attached, f"bootstrap.yaml and the expanded template differ in managed policies: {allowed ^ attached}"
 
 
 def check_roles(roles, resources):
@@ -154,12 +165,14 @@ def check_roles(roles, resources):
             if "iam:PassRole" in as_list(statement["Action"]):
                 passed = as_list(statement["Condition"]["StringEquals"]["iam:PassedToService"])
                 assert "*" not in "".join(passed) and statement["Resource"] != "*", (name, statement)
+    (pass_role,) = [s for s in statements(roles["CloudFormationRole"]) if s["Action"] == "iam:PassRole"]
+    passed = set(pass_role["Condition"]["StringEquals"]["iam:PassedToService"])
     assumed = set()
     for resource in resources.values():
         if resource["Type"] == "AWS::IAM::Role":
             for statement in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
                 assumed |= set(as_list(statement["Principal"]["Service"]))
-    assert assumed == set(passed), f"bootstrap.yaml: services that roles may be passed to: {assumed ^ set(passed)}"
+    assert assumed == passed, f"bootstrap.yaml and the expanded template differ in passed roles: {assumed ^ passed}"
 
 
 def check_principals(resources):
@@ -188,6 +201,7 @@ def main():
     check_actions(roles["CloudFormationRole"], resources)
     check_managed_policies(roles["CloudFormationRole"], resources)
     check_roles(roles, resources)
+    check_retained(roles["CloudFormationRole"])
     for role in roles.values():
         check_scope(role)
     check_principals(template["Resources"])

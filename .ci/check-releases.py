@@ -1,4 +1,4 @@
-"""Checks on pairs of expanded templates that each change publishes versions, and that no change is a no-op.
+"""Checks on pairs of expanded templates that each change publishes versions, and that a release without one does not.
 
 Also checks that every stage of samconfig.toml lists every parameter, and the size of the packaged template. It needs the
 Python environment of the SAM CLI.
@@ -63,7 +63,7 @@ def check_new_versions(what, before, after):
     """Checks that every function has a new version, that Lambda accepts it, and that the alias moves to it."""
     functions = of_type(after, "AWS::Lambda::Function")
     versions = of_type(after, "AWS::Lambda::Version")
-    assert len(versions) == len(functions) == 9, (what, list(versions))
+    assert len(versions) == len(functions) > 0, (what, list(versions))
     kept = versions.keys() & of_type(before, "AWS::Lambda::Version").keys()
     assert not kept, f"{what} does not publish a version: {kept}"
     for name, function in functions.items():
@@ -94,7 +94,7 @@ def main():
         assert listed == parameters, f"samconfig.toml, {stage}: {parameters ^ listed}"
     with tempfile.TemporaryDirectory() as directory:
         before = release(directory)
-        assert release(directory) == before, "the same release is not a no-op"
+        assert release(directory) == before, "a release without a change changes the template"
         check_new_versions("new code", before, release(directory, code="new code"))
         for name, value in CHANGES.items():
             check_new_versions(name, before, release(directory, changes=[f"{name}={value}"]))
@@ -108,7 +108,7 @@ def main():
         for name, group in of_type(without_alarms, "AWS::CodeDeploy::DeploymentGroup").items():
             condition, _, otherwise = group["Properties"]["AlarmConfiguration"]["Fn::If"]
             assert (condition, otherwise) == ("RollsBackOnAlarms", {}), name
-    print(f"ok: {len(CHANGES) + 3} changes publish versions, and no change is a no-op")
+    print(f"ok: {len(CHANGES) + 3} changes publish versions, and a release without a change publishes none")
 
 
 main()

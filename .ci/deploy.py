@@ -1,6 +1,6 @@
-"""Deploys what `sam build` built to a stage, which is a section of samconfig.toml: STAGE [PARAMETER=VALUE…].
+"""Deploys what `sam build` built to a stage, which is a section of samconfig.toml: STAGE [PARAMETER=VALUE…] [-- OPTION…].
 
-The values given here replace those of samconfig.toml for this deployment. The code is uploaded to the bucket in the
+The values given here replace those of samconfig.toml for this deployment. The options go to `sam deploy`. The code is uploaded to the bucket in the
 environment variable ARTIFACTS_BUCKET or, if it is not set, to the bucket that the SAM CLI manages. CloudFormation
 assumes the role in CLOUDFORMATION_ROLE_ARN, if it is set. It needs the SAM CLI and credentials of AWS.
 """
@@ -48,8 +48,8 @@ def release_id(build, parameters):
     """Returns a hash of all files of a build and of the values of the parameters.
 
     SAM only publishes versions of functions if their code or a text in the template changed. It does not see that the
-    value of a parameter did (https://github.com/aws/serverless-application-model/issues/3820). As each function's
-    description contains this hash, Lambda never refuses the new version as equal to the last one.
+    value of a parameter did (https://github.com/aws/serverless-application-model/issues/3820). SAM also appends this
+    hash to each function's description, so Lambda does not refuse the version as unchanged.
     """
     digest = hashlib.sha256()
     files = sorted(path for path in pathlib.Path(build).rglob("*") if path.is_file())
@@ -62,15 +62,19 @@ def release_id(build, parameters):
 
 def main():
     if len(sys.argv) < 2:
-        sys.exit(f"usage: deploy.py STAGE [PARAMETER=VALUE…]\n\n{__doc__}")
+        sys.exit(__doc__)
     stage, *changes = sys.argv[1:]
+    options = []
+    if "--" in changes:
+        split = changes.index("--")
+        changes, options = changes[:split], changes[split + 1 :]
     build = ROOT / ".aws-sam" / "build"
     if not (build / "template.yaml").exists():
         sys.exit("deploy.py: there is no build. Run `sam build` first")
     parameters = template_parameters(stage, changes)
     parameters["ReleaseId"] = release_id(build, parameters)
     bucket = os.environ.get("ARTIFACTS_BUCKET")
-    options = ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
+    options += ["--s3-bucket", bucket] if bucket else ["--resolve-s3"]
     if role := os.environ.get("CLOUDFORMATION_ROLE_ARN"):
         options += ["--role-arn", role]
     overrides = [f"{name}={shlex.quote(value)}" for name, value in parameters.items()]

@@ -21,7 +21,7 @@ mod page;
 mod request;
 mod response;
 
-pub use conditions::{IfNoneMatch, MAX_TAGS};
+pub use conditions::{IfNoneMatch, MAX_ENTITY_TAGS};
 pub use request::{Body, Request, UnroutedRequest};
 pub use response::Response;
 

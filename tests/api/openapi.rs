@@ -7,7 +7,7 @@ use local::{Template, tools};
 use serde_json::{Value, json};
 use shared::{
     Error, MAX_BODY_BYTES,
-    http::MAX_TAGS,
+    http::MAX_ENTITY_TAGS,
     model::{
         Contact, Id, ListQuery, Timestamp,
         contact::MAX_CONTACTS,
@@ -79,7 +79,10 @@ fn its_limits_are_those_of_the_code() {
     );
     assert_eq!(schemas["Usernames"]["anyOf"][1]["maxItems"], MAX_CONTACTS);
     let tags = text(&schemas["EntityTags"]["anyOf"][1]["pattern"]);
-    assert!(tags.contains(&format!("{{0,{}}}", MAX_TAGS - 1)), "{tags}");
+    assert!(
+        tags.contains(&format!("{{0,{}}}", MAX_ENTITY_TAGS - 1)),
+        "{tags}"
+    );
     let key = &openapi["paths"]["/v1/groups"]["post"]["parameters"][0]["schema"];
     let key = text(&key["pattern"]);
     let count = format!("{{1,{}}}", idempotency::MAX_CHARS);

@@ -8,7 +8,7 @@ use crate::{
 
 /// The most different tags of a list that can be versions of a group. DynamoDB compares with no more in one
 /// `IN`.
-pub const MAX_TAGS: usize = 100;
+pub const MAX_ENTITY_TAGS: usize = 100;
 
 /// The tags of a header.
 #[derive(Debug, PartialEq)]
@@ -63,9 +63,9 @@ impl<'a> Tags<'a> {
                 versions.push(version);
             }
         }
-        if versions.len() > MAX_TAGS {
+        if versions.len() > MAX_ENTITY_TAGS {
             let reason = format!(
-                "lists {} entity tags and must list at most {MAX_TAGS}",
+                "lists {} entity tags and must list at most {MAX_ENTITY_TAGS}",
                 versions.len()
             );
             return Err(Error::invalid("If-Match", reason));
@@ -210,9 +210,11 @@ mod tests {
                 .expect("well-formed")
                 .if_match()
         };
-        assert!(if_match(&list(MAX_TAGS)).is_ok());
+        assert!(if_match(&list(MAX_ENTITY_TAGS)).is_ok());
         assert_eq!(
-            if_match(&list(MAX_TAGS + 1)).expect_err("too many").param(),
+            if_match(&list(MAX_ENTITY_TAGS + 1))
+                .expect_err("too many")
+                .param(),
             Some("If-Match")
         );
         assert!(

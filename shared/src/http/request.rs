@@ -110,8 +110,8 @@ impl Request {
         Id::from_text(id).ok_or(Error::GroupNotFound)
     }
 
-    /// Returns the media type of the body, or `None` if the body is empty. Parameters are ignored, and it is
-    /// case-insensitive. API Gateway adds a Content-Type to some requests without a body, so that one is ignored too.
+    /// Returns the media type of the body, or `None` if the body is empty. Ignores parameters and letter case, and
+    /// the Content-Type of an empty body, because API Gateway adds one to some requests.
     fn media_type(&self) -> Result<Option<MediaType>> {
         if self.event.body().is_empty() {
             return Ok(None);
