@@ -39,7 +39,7 @@ export class ApiError extends ProtocolError {
 
   constructor({ status, headers }, body) {
     const text = (name) => (typeof body?.[name] === 'string' ? body[name] : null)
-    super(text('message') ?? `The response with status ${status} is not from the API. Check the base URL and the proxy.`)
+    super(text('message') ?? `The response with status ${status} is not from the API. Check the base URL.`)
     this.status = status
     this.type = text('type')
     this.code = text('code')
