@@ -60,7 +60,7 @@ export class ApiClient {
   #fetch
 
   constructor(token, options = {}) {
-    const { baseUrl, timeout = 30_000, maxRetries = 2, fetch = (...request) => globalThis.fetch(...request) } = options
+    const { baseUrl, timeout = 30_000, maxRetries = 2, fetch = globalThis.fetch } = options
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
       throw new TypeError('The token must be a string of visible ASCII characters without spaces.')
     }
