@@ -25,12 +25,16 @@ final class ApiClient
         float $timeout = 30,
         int $retries = 2,
     ) {
-        if (preg_match('/^[!-~]+$/D', $token) !== 1) {
-            // PHP 8.1 ignores SensitiveParameter, and stack traces contain the last values of arguments.
-            $token = '';
+        // The handle keeps the token: unlike a property, no var_dump() or cast shows it.
+        $curl = curl_init();
+        $isValid = preg_match('/^[!-~]+$/D', $token) === 1
+            && curl_setopt_array($curl, [CURLOPT_HTTPAUTH => CURLAUTH_BEARER, CURLOPT_XOAUTH2_BEARER => $token]);
+        // PHP 8.1 ignores SensitiveParameter, and stack traces contain the last values of arguments.
+        $token = '';
+        if (!$isValid) {
             throw new \InvalidArgumentException('The token is empty or contains a character that no token has.');
         }
         $baseUrl ??= getenv('PROTOCOL_BASE_URL') ?: 'https://api.protocol.chat';
-        $this->groups = new Groups(new Transport($token, $baseUrl, $timeout, $retries));
+        $this->groups = new Groups(new Transport($curl, $baseUrl, $timeout, $retries));
     }
 }

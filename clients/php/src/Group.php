@@ -49,6 +49,11 @@ final class Group implements \JsonSerializable
     /** @return array<string, mixed> */
     public function __debugInfo(): array
     {
-        return [...(array) $this->members, 'etag' => $this->etag, 'request_id' => $this->request_id];
+        return [
+            ...(array) $this->members,
+            'contacts' => $this->contacts,
+            'etag' => $this->etag,
+            'request_id' => $this->request_id,
+        ];
     }
 }

@@ -17,12 +17,11 @@ final class Transport
     private const MAX_BACKOFF_SECONDS = 8;
     private const MAX_RETRY_AFTER_SECONDS = 30;
 
-    /** Keeps the connection, and contains the token: unlike a property, no var_dump() or cast shows it. */
-    private readonly \CurlHandle $curl;
     private readonly string $baseUrl;
 
+    /** @param \CurlHandle $curl sends the token, and keeps the connection */
     public function __construct(
-        #[\SensitiveParameter] string $token,
+        private readonly \CurlHandle $curl,
         string $baseUrl,
         float $timeout,
         private readonly int $retries,
@@ -37,11 +36,8 @@ final class Transport
             throw new \InvalidArgumentException('The number of retries is negative.');
         }
         $this->baseUrl = rtrim($baseUrl, '/');
-        $this->curl = curl_init();
         // Redirects are not followed, because CURLOPT_FOLLOWLOCATION is off by default.
         curl_setopt_array($this->curl, [
-            CURLOPT_HTTPAUTH => CURLAUTH_BEARER,
-            CURLOPT_XOAUTH2_BEARER => $token,
             CURLOPT_USERAGENT => 'protocol-api-php/' . ApiClient::VERSION,
             CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_1_1,
             CURLOPT_PATH_AS_IS => true,
