@@ -15,53 +15,44 @@ from typing import Any, cast
 
 import pytest
 
-import protocol_api
-from protocol_api import ApiClient, AsyncApiClient, Group
+from protocol_api import ApiClient, AsyncApiClient, AsyncGroups, Group
 
 ROOT = Path(__file__).parents[3]
 API = os.environ["GROUPS_URL"]
 
 MakeClient = Callable[..., ApiClient]
+Respond = Callable[[socketserver.StreamRequestHandler, str], None]
 
 
 class BlockingGroups:
-    """AsyncGroups with the methods of Groups, so that each test can try both."""
+    """AsyncGroups with the methods of Groups."""
 
-    def __init__(self, groups: protocol_api.AsyncGroups, runner: Runner) -> None:
+    def __init__(self, groups: AsyncGroups, run: Callable[..., Any]) -> None:
         self._groups = groups
-        self._runner = runner
+        self._run = run
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: self._runner.run(getattr(self._groups, name)(*args, **kwargs))
+        return lambda *args, **kwargs: self._run(getattr(self._groups, name)(*args, **kwargs))
 
     def iterate(self, **parameters: Any) -> list[Group]:
         async def collect() -> list[Group]:
             return [group async for group in self._groups.iterate(**parameters)]
 
-        return self._runner.run(collect())
-
-
-class Runner:
-    """An event loop. asyncio.Runner is newer than Python 3.10."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-
-    def run(self, coroutine: Any) -> Any:
-        return self._loop.run_until_complete(coroutine)
+        groups: list[Group] = self._run(collect())
+        return groups
 
 
 class BlockingApiClient:
-    """AsyncApiClient with the methods of ApiClient."""
+    """AsyncApiClient with the methods of ApiClient, so that each test can try both."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._runner = Runner()
+        self._loop = asyncio.new_event_loop()
         self._client = AsyncApiClient(*args, **kwargs)
-        self.groups = BlockingGroups(self._client.groups, self._runner)
+        self.groups = BlockingGroups(self._client.groups, self._loop.run_until_complete)
 
     def close(self) -> None:
-        self._runner.run(self._client.close())
-        self._runner._loop.close()
+        self._loop.run_until_complete(self._client.close())
+        self._loop.close()
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +78,12 @@ def client(make_client: MakeClient) -> ApiClient:
     return make_client()
 
 
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the random waits zero, because other tests check them."""
+    monkeypatch.setattr("protocol_api._core.random.uniform", lambda least, most: 0)
+
+
 class FaultyProxy:
     """clients/faulty_proxy.py with some faults."""
 
@@ -101,7 +98,7 @@ class FaultyProxy:
         """Stops the proxy, and returns the method and path of each request that it received."""
         self._process.kill()
         self._process.wait()
-        return self._output.read().splitlines() if not self._output.closed else []
+        return self._output.read().splitlines()
 
     def close(self) -> None:
         self.requests()
@@ -121,11 +118,11 @@ def faulty_proxy() -> Iterator[Callable[..., FaultyProxy]]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[socketserver.StreamRequestHandler, str], None]], str]]:
-    """A function that serves connections with a function, which gets the head of the request, and returns the URL."""
+def serve() -> Iterator[Callable[[Respond], str]]:
+    """A function that starts a server, and returns its URL. `respond` gets a connection and the head of a request."""
     with ExitStack() as stack:
 
-        def start(respond: Callable[[socketserver.StreamRequestHandler, str], None]) -> str:
+        def start(respond: Respond) -> str:
             class Handler(socketserver.StreamRequestHandler):
                 def handle(self) -> None:
                     lines = iter(lambda: self.rfile.readline().decode(), "\r\n")
@@ -134,7 +131,7 @@ def serve() -> Iterator[Callable[[Callable[[socketserver.StreamRequestHandler, s
             server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
             server.daemon_threads = True
             stack.enter_context(server)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
             stack.callback(server.shutdown)
             return f"http://127.0.0.1:{server.server_address[1]}"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
 import httpx
 
 from . import _core
@@ -98,7 +98,7 @@ class Groups:
 
 
 class AsyncApiClient:
-    """ApiClient for asyncio and Trio. Its methods are coroutines."""
+    """ApiClient for asyncio: its methods are coroutines."""
 
     def __init__(self, token: str, *, base_url: str | None = None, timeout: float = 30, retries: int = 2) -> None:
         self._http = httpx.AsyncClient(**_core.http_options(token, base_url))
@@ -119,7 +119,7 @@ class AsyncApiClient:
     async def _call(self, request: _core.Request[T]) -> T:
         call = _core.Call(request, self._retries)
         while (delay := call.delay(await self._attempt(request))) is not None:
-            await anyio.sleep(delay)
+            await asyncio.sleep(delay)
         return call.result()
 
     async def _attempt(self, request: _core.Request[T]) -> _core.Response | httpx.RequestError:
