@@ -172,6 +172,7 @@ def test_arguments_that_would_change_the_request_are_rejected(
         lambda: groups.create(name="Ritz", idempotency_key="ключ"),
         lambda: groups.update("L7cGNIBKZiNJ6wqF", archived_at=float("nan")),  # type: ignore[arg-type]
         lambda: groups.create(name="\ud800"),
+        lambda: groups.create(description="\ud800"),  # type: ignore[call-arg]
     ]
     for call in invalid:
         with pytest.raises(ValueError, match=r"empty|JSON|surrogates"):

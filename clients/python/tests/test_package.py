@@ -46,7 +46,7 @@ def test_the_examples_of_the_readme_work(token: str) -> None:
     examples = re.findall("```python\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     printed = run("".join(examples), token)
     assert "description='The finest in New York.'" in printed
-    assert "10 True" in printed
+    assert "\nPlaza Hotel\n" in printed
 
 
 def test_the_version_is_the_one_of_the_api() -> None:

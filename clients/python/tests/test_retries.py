@@ -1,4 +1,4 @@
-"""What is retried, when, and what is not."""
+"""Retries: which requests are sent again, and when."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def list_groups(params: ListParameters) -> Request[Page]:
 
 def create_group(members: NewGroup, idempotency_key: str | None) -> Request[Group]:
     key = str(uuid4()) if idempotency_key is None else idempotency_key
-    return _write("POST", "/v1/groups", members, _header("Idempotency-Key", key))
+    return _write("POST", "/v1/groups", members, {"Idempotency-Key": _header_value("idempotency_key", key)})
 
 
 def get_group(id: str) -> Request[Group]:
@@ -99,14 +99,14 @@ def _group_path(id: str) -> str:
 
 
 def _if_match(etag: str | None) -> dict[str, str]:
-    return {} if etag is None else _header("If-Match", etag)
+    return {} if etag is None else {"If-Match": _header_value("if_match", etag)}
 
 
-def _header(name: str, value: str, prefix: str = "") -> dict[str, str]:
+def _header_value(name: str, value: str) -> str:
     # The message does not contain the value, because it may be the token.
     if not re.fullmatch("[!-~][ -~]*", value):
-        raise ValueError(f"The value of {name} is empty or has characters that a header cannot have.")
-    return {name: prefix + value}
+        raise ValueError(f"`{name}` is empty, or cannot be sent in a header. Pass visible ASCII characters.")
+    return value
 
 
 def _group(body: Any, etag: str | None = None, request_id: str | None = None) -> Group:
@@ -119,9 +119,8 @@ def _parse_group(response: Response) -> Group:
 
 def _parse_page(response: Response) -> Page:
     body = json.loads(response.body)
-    return Page(
-        data=[_group(group) for group in body["data"]], has_more=body["has_more"], request_id=response.request_id
-    )
+    groups = [_group(group) for group in body["data"]]
+    return Page(data=groups, has_more=body["has_more"], request_id=response.request_id)
 
 
 def _parse_nothing(response: Response) -> None:
@@ -147,16 +146,16 @@ class Call(Generic[T]):
         if isinstance(outcome, Response):
             if outcome.status not in _RETRIED:
                 return None
-            not_applied = outcome.status in (408, 429) or outcome.error().code == "unavailable"
+            may_be_applied = outcome.status not in (408, 429) and outcome.error().code != "unavailable"
             if re.fullmatch("[0-9]{1,9}", retry_after := outcome.headers.get("retry-after", "")):
                 least = min(30, int(retry_after))
         else:
-            not_applied = isinstance(outcome, _NOT_SENT)
+            may_be_applied = not isinstance(outcome, _NOT_SENT)
         # If this attempt was applied, the next one would meet the ETag of its own change, and fail.
         conditional_update = self._request.method == "PUT" and "If-Match" in self._request.headers
-        if self._attempts > self._retries or (conditional_update and not not_applied):
+        if self._attempts > self._retries or (conditional_update and may_be_applied):
             return None
-        self._may_be_applied |= not not_applied
+        self._may_be_applied |= may_be_applied
         return max(least, random.uniform(0, min(8, 0.5 * 2 ** (self._attempts - 1))))
 
     def result(self) -> T:
@@ -198,8 +197,11 @@ def http_options(token: str, base_url: str | None) -> dict[str, Any]:
     """Returns the arguments of httpx's client. The token is only in its headers, because httpx hides it there."""
     url = base_url or os.environ.get("PROTOCOL_BASE_URL") or "https://api.protocol.chat"
     if not url.startswith(("https://", "http://")):
-        raise ValueError("The base URL does not start with https:// or http://.")
-    headers = {**_header("Authorization", token, prefix="Bearer "), "User-Agent": f"protocol-api-python/{VERSION}"}
+        raise ValueError("The base URL must start with https:// or http://.")
+    headers = {
+        "Authorization": f"Bearer {_header_value('token', token)}",
+        "User-Agent": f"protocol-api-python/{VERSION}",
+    }
     return {"base_url": url, "headers": headers}
 
 
