@@ -211,3 +211,12 @@ def test_errors_and_logs_do_not_show_the_token(
     assert "HTTP Request" in caplog.text or fault in ("close", "lose", "slow:1")
     assert "receive_response_headers" in caplog.text
     assert "groups_" not in shown + caplog.text
+
+
+# If headers cannot be written, the frame of httpcore that fails contains them.
+@pytest.mark.parametrize("fault", ["close", "slow:1", "garbage"])
+def test_errors_do_not_show_their_cause(fault: str, make_client: MakeClient, faulty_proxy: StartProxy) -> None:
+    with pytest.raises(ProtocolError) as error:
+        make_client(base_url=faulty_proxy(fault).url, timeout=0.5, retries=0).groups.list()
+    assert error.value.__cause__ is None
+    assert error.value.__context__ is None or error.value.__suppress_context__

@@ -16,18 +16,19 @@ from conftest import API, FaultyProxy, MakeClient
 from protocol_api import ApiClient, ApiError, Contact
 
 OLDEST = "0" * 16
+NAME = f"Many {uuid.uuid4()}"
 
 
 @pytest.fixture(scope="session")
 def many_groups(token: str) -> list[str]:
     """250 groups: their ids from the newest to the oldest. Eight threads share the client that creates them."""
     with ApiClient(token, base_url=API) as client, ThreadPoolExecutor(8) as threads:
-        groups = list(threads.map(lambda number: client.groups.create(name=f"Many {number}"), range(250)))
+        groups = list(threads.map(lambda number: client.groups.create(name=f"{NAME} {number}"), range(250)))
     return sorted((group.id for group in groups), reverse=True)
 
 
 def many(groups: Any) -> list[str]:
-    return [group.id for group in groups if group.name.startswith("Many ")]
+    return [group.id for group in groups if group.name.startswith(NAME)]
 
 
 def test_iterates_towards_older_groups(client: ApiClient, many_groups: list[str]) -> None:

@@ -162,7 +162,7 @@ class Call(Generic[T]):
         """Returns what the last response contains, or raises the error."""
         outcome = self._outcome
         if not isinstance(outcome, Response):
-            # Without the cause, because its stack frames contain the token.
+            # Without the cause, because the headers can be a local variable in its stack frames.
             cause = f"{type(outcome).__name__}: {outcome}"
             if isinstance(outcome, httpx.TimeoutException):
                 raise TimeoutError(f"The response did not arrive in time. {cause}")
