@@ -52,6 +52,7 @@ class BlockingApiClient:
 
     def close(self) -> None:
         self._loop.run_until_complete(self._client.close())
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
 
