@@ -1,0 +1,222 @@
+"""The errors that a caller meets."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import json
+import logging
+import pickle
+import pprint
+import traceback
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import API, FaultyProxy, MakeClient, Respond
+
+import protocol_api
+from protocol_api import ApiClient, ApiError, AsyncApiClient, ProtocolError
+
+StartProxy = Callable[..., FaultyProxy]
+
+NESTED: Any = []
+for _ in range(200):
+    NESTED = [NESTED]
+
+
+def reuse_key(client: ApiClient) -> None:
+    key = str(uuid.uuid4())
+    client.groups.create(name="Plaza Hotel", idempotency_key=key)
+    client.groups.create(name="Ritz", idempotency_key=key)
+
+
+def lose_update(client: ApiClient) -> None:
+    group = client.groups.create(name="Plaza Hotel")
+    client.groups.update(group.id, name="Ritz")
+    client.groups.update(group.id, name="Savoy", if_match=group.etag)
+
+
+# The errors of the API that a client can cause: its requests always have a token, a known method and JSON.
+@pytest.mark.parametrize(
+    ("status", "code", "param", "cause"),
+    [
+        (400, "malformed_body", None, lambda client: client.groups.create(name=NESTED)),
+        (400, "missing", "name", lambda client: client.groups.create()),
+        (400, "unknown", "nickname", lambda client: client.groups.create(name="Plaza Hotel", nickname="The Plaza")),
+        (400, "unknown", "page", lambda client: client.groups.list(page=2)),
+        (
+            400,
+            "repeated",
+            "contacts[1].username",
+            lambda client: client.groups.create(name="Plaza Hotel", contacts=[{"username": "Hector"}] * 2),
+        ),
+        (400, "invalid", "name", lambda client: client.groups.create(name="")),
+        (400, "invalid", "starting_after", lambda client: client.groups.list(starting_after="")),
+        (400, "invalid", "If-Match", lambda client: client.groups.delete("L7cGNIBKZiNJ6wqF", if_match="none")),
+        (404, "group_not_found", None, lambda client: client.groups.get("0" * 16)),
+        (412, "precondition_failed", None, lose_update),
+        (413, "body_too_large", None, lambda client: client.groups.create(name="x" * 1_100_000)),
+        (422, "idempotency_key_reused", None, reuse_key),
+    ],
+)
+def test_an_error_of_the_api_has_all_details(
+    status: int, code: str, param: str | None, cause: Callable[[ApiClient], None], client: ApiClient
+) -> None:
+    with pytest.raises(ApiError) as info:
+        cause(client)
+    error = info.value
+    assert (error.status, error.type, error.code) == (status, "invalid_request", code)
+    assert error.param == param
+    assert error.message
+    assert error.request_id
+    assert error.documentation_url == "https://protocol.chat/docs/errors/invalid_request"
+    assert error.message in str(error)
+    assert code in str(error)
+    assert error.request_id in str(error)
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "code"),
+    [("groups_unknown", 401, "token_invalid"), ("two tokens", 400, "token_malformed")],
+)
+def test_a_wrong_token_is_an_error(token: str, status: int, code: str, make_client: MakeClient) -> None:
+    with pytest.raises(ApiError) as error:
+        make_client(token).groups.list()
+    assert (error.value.status, error.value.code) == (status, code)
+
+
+def test_a_wrong_base_url_is_an_error(make_client: MakeClient) -> None:
+    with pytest.raises(ApiError) as error:
+        make_client(base_url=f"{API}/nowhere").groups.list()
+    assert (error.value.status, error.value.code) == (404, "path_not_found")
+    with pytest.raises(ValueError, match="base URL"):
+        make_client(base_url="api.protocol.chat")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "type", "code", "message"),
+    [
+        ("503", 503, "api_error", "unavailable", "The fault is unavailable."),
+        ("unknown", 503, "api_error", "outcome_unknown", "The fault is outcome_unknown."),
+        ("429", 429, None, None, "The fault."),
+        ("413", 413, None, None, "The fault."),
+        ("html", 502, None, None, "The response is an error without a message."),
+        ("garbage", 200, None, None, "The response is a success, but its body is not what the API promises."),
+    ],
+)
+def test_every_other_body_becomes_the_same_error(
+    fault: str, status: int, type: str, code: str, message: str, make_client: MakeClient, faulty_proxy: StartProxy
+) -> None:
+    with pytest.raises(ApiError) as error:
+        make_client(base_url=faulty_proxy(fault).url, retries=0).groups.list()
+    assert error.value.args[:4] == (message, status, type, code)
+
+
+def respond(status: int, body: str, headers: str = "") -> Respond:
+    """Returns what responds to each request with this body."""
+
+    def write(connection, request) -> None:  # type: ignore[no-untyped-def]
+        head = f"HTTP/1.1 {status} Status\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{headers}"
+        connection.wfile.write(f"{head}\r\n{body}".encode())
+
+    return write
+
+
+@pytest.mark.parametrize("body", ["", "null", "[]", '"text"', "{", '{"message": null}', '{"message": ["text"]}', "\0"])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_body_that_is_not_expected_is_an_error(
+    body: str, status: int, make_client: MakeClient, serve: Callable[[Respond], str]
+) -> None:
+    groups = make_client(base_url=serve(respond(status, body, "apigw-requestid: 123\r\n")), retries=0).groups
+    calls: list[Callable[[], Any]] = [lambda: groups.get("a"), groups.list, lambda: groups.delete("a")]
+    for call in calls:
+        with pytest.raises(ApiError) as error:
+            call()
+        assert (error.value.status, error.value.request_id) == (status, "123")
+        assert error.value.message
+
+
+def test_new_members_of_a_response_are_ignored(make_client: MakeClient, serve: Callable[[Respond], str]) -> None:
+    group = """{"id": "a", "name": "b", "description": null, "avatar_url": null, "conversation_id": "c",
+        "contacts": [{"username": "d", "pronouns": "e"}], "created_at": 1, "archived_at": null, "color": "red"}"""
+    assert make_client(base_url=serve(respond(200, group))).groups.get("a").contacts == [
+        {"username": "d", "pronouns": "e"}
+    ]
+    page = make_client(base_url=serve(respond(200, f'{{"data": [{group}], "has_more": false, "total": 1}}')))
+    assert page.groups.list().data[0].name == "b"
+
+
+def test_redirects_are_not_followed(make_client: MakeClient, serve: Callable[[Respond], str]) -> None:
+    requests: list[str] = []
+    other = serve(lambda connection, head: requests.append(head))
+    for status in (301, 302, 307, 308):
+        redirect = serve(respond(status, "", f"Location: {other}\r\n"))
+        with pytest.raises(ApiError) as error:
+            make_client(base_url=redirect).groups.list()
+        assert error.value.status == status
+    assert not requests
+
+
+def test_errors_can_be_caught_by_the_built_in_classes_and_copied() -> None:
+    assert issubclass(protocol_api.ConnectionError, builtins.ConnectionError)
+    assert issubclass(protocol_api.TimeoutError, builtins.TimeoutError)
+    assert not issubclass(protocol_api.TimeoutError, protocol_api.ConnectionError)
+    error = ApiError("No.", 400, code="invalid", request_id="123")
+    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert vars(other) == vars(error)
+        assert str(other) == "No. (status 400, code invalid, request_id 123)"
+    assert str(protocol_api.TimeoutError("Late.")) == "Late."
+
+
+@pytest.mark.parametrize("client_class", [ApiClient, AsyncApiClient])
+def test_objects_do_not_show_the_token(client_class: type[ApiClient], token: str) -> None:
+    client = client_class(token)
+    for thing in (client, client.groups, vars(client), vars(client.groups), vars(client._http), client._http.headers):
+        for show in (repr, str, pprint.pformat, lambda thing: json.dumps(thing, default=str)):
+            assert token not in show(thing)
+    with pytest.raises(TypeError):
+        pickle.dumps(client)
+
+
+@pytest.mark.parametrize("client_class", [ApiClient, AsyncApiClient])
+@pytest.mark.parametrize("suffix", ["\n", "\r\nX: y", "é", "\0"])
+def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
+    suffix: str, client_class: type[ApiClient], token: str
+) -> None:
+    with pytest.raises(ValueError, match="`token`") as error:
+        client_class(token + suffix)
+    assert token not in "".join(traceback.format_exception(error.value))
+    with pytest.raises(ValueError, match="`token`"):
+        client_class("")
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("fault", ["pass", "400", "429", "html", "garbage", "close", "lose", "slow:1"])
+def test_errors_and_logs_do_not_show_the_token(
+    fault: str, make_client: MakeClient, faulty_proxy: StartProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = make_client(base_url=faulty_proxy(*[fault] * 3).url, timeout=0.5)
+    shown = ""
+    try:
+        client.groups.create(name="Plaza Hotel")
+    except ProtocolError as error:
+        # The local variables too, because services that collect errors store them.
+        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        shown += repr(error) + str(error) + repr(vars(error)) + repr(pickle.dumps(error))
+        assert "create" in shown
+    assert (fault == "pass") == (shown == "")
+    assert "HTTP Request" in caplog.text or fault in ("close", "lose", "slow:1")
+    assert "receive_response_headers" in caplog.text
+    assert "groups_" not in shown + caplog.text
+
+
+# If headers cannot be written, the frame of httpcore that fails contains them.
+@pytest.mark.parametrize("fault", ["close", "slow:1", "garbage"])
+def test_errors_do_not_show_their_cause(fault: str, make_client: MakeClient, faulty_proxy: StartProxy) -> None:
+    with pytest.raises(ProtocolError) as error:
+        make_client(base_url=faulty_proxy(fault).url, timeout=0.5, retries=0).groups.list()
+    assert error.value.__cause__ is None
+    assert error.value.__context__ is None or error.value.__suppress_context__
