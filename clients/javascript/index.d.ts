@@ -16,7 +16,7 @@ export type GroupChanges = Json<NonNullable<operations['updateGroup']['requestBo
 /** Which groups a list contains. */
 export type ListParameters = NonNullable<operations['listGroups']['parameters']['query']>
 /** The codes of the API's errors. */
-export type ErrorCode = components['schemas']['Error']['code']
+export type ErrorCode = components['schemas']['ApiError']['code']
 
 /** The id of the request. The property is not enumerable. */
 export interface WithRequestId {
