@@ -35,11 +35,12 @@ after(async () => {
 // Opens a page. Returns it with the hosts that it connects to: a request that its policy blocks does not leave it.
 async function open(url, options = {}) {
   const page = await browser.newPage(options)
+  page.setDefaultTimeout(10_000)
   const requests = new Set()
   page.on('request', request => requests.add(request))
   page.on('requestfailed', request => request.failure().errorText === 'csp' && requests.delete(request))
   await page.goto(url)
-  await page.getByRole('heading', { level: 1 }).first().waitFor()
+  await page.getByRole('heading').first().waitFor()
   await page.waitForLoadState('networkidle')
   const hosts = () => new Set([...requests].map(request => new URL(request.url())).filter(url => url.host).map(url => url.host))
   return { page, hosts }
@@ -72,7 +73,7 @@ test('the link of each error leads to the section about its type, which describe
     const type = link.split('/').at(-1)
     const { page } = await open(link.replace('https://protocol.chat/docs', base))
     await page.waitForURL(`${base}/#/section/${type}`)
-    const heading = page.getByRole('heading', { name: type, exact: true })
+    const heading = page.locator(`[id="section/${type}"]`)
     await heading.waitFor()
     await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, await heading.elementHandle())
     await page.close()
