@@ -36,7 +36,7 @@ export interface ClientOptions {
   /** The milliseconds for each attempt, including the body of the response; 30,000 by default. */
   timeout?: number
   /** How often a request is sent again if that may help and is safe; 2 by default. */
-  maxRetries?: number
+  retries?: number
   /** Replaces the global `fetch`, for example to use a proxy. */
   fetch?: typeof globalThis.fetch
 }

@@ -56,19 +56,19 @@ export class ApiClient {
   #headers
   #baseUrl
   #timeout
-  #maxRetries
+  #retries
   #fetch
 
   constructor(token, options = {}) {
-    const { baseUrl, timeout = 30_000, maxRetries = 2, fetch = globalThis.fetch } = options
+    const { baseUrl, timeout = 30_000, retries = 2, fetch = globalThis.fetch } = options
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
       throw new TypeError('The token must be a string of visible ASCII characters without spaces.')
     }
     if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT) {
       throw new TypeError('`timeout` must be a positive integer of milliseconds.')
     }
-    if (!Number.isInteger(maxRetries) || maxRetries < 0) {
-      throw new TypeError('`maxRetries` must be 0 or a positive integer.')
+    if (!Number.isInteger(retries) || retries < 0) {
+      throw new TypeError('`retries` must be 0 or a positive integer.')
     }
     const { process } = globalThis
     this.#headers = { authorization: `Bearer ${token}` }
@@ -77,7 +77,7 @@ export class ApiClient {
     }
     this.#baseUrl = parseBaseUrl(baseUrl ?? (process?.env?.PROTOCOL_BASE_URL || 'https://api.protocol.chat'))
     this.#timeout = timeout
-    this.#maxRetries = maxRetries
+    this.#retries = retries
     this.#fetch = fetch
     this.groups = new Groups((...request) => this.#send(...request))
   }
@@ -100,7 +100,7 @@ export class ApiClient {
           return undefined
         }
         mayBeDone ||= isOutcomeUnknown(error)
-        if (attempt >= this.#maxRetries || !isTransient(error) || (mayBeDone && !isRepeatable)) {
+        if (attempt >= this.#retries || !isTransient(error) || (mayBeDone && !isRepeatable)) {
           throw error
         }
         await new Promise((resolve) => setTimeout(resolve, retryDelay(error, attempt)))

@@ -69,12 +69,13 @@ export interface components {
         /** @description 16 characters of 0-9A-Za-z, case-sensitive. Generated ids sort by time of creation in byte order. */
         Id: string;
         /**
+         * Format: int64
          * @description Unix seconds.
          * @example 692233200
          */
         Timestamp: number;
         /**
-         * @description The name. At least one character is not white space, and none is a control character.
+         * @description The name. At least one character is not white space, and none is a control character. White space is that of Unicode; the pattern only excludes the white space up to U+00A0.
          * @example Plaza Hotel
          */
         Name: string;
@@ -84,33 +85,61 @@ export interface components {
          */
         Description: string;
         /**
-         * Format: url
-         * @description An absolute http or https URL with a host, valid by the WHATWG URL Standard, without white space or control characters, up to 2,048 bytes. It is stored exactly as sent.
+         * Format: uri
+         * @description An absolute http or https URL with a host, without white space or control characters, up to 2,048 bytes. It is stored exactly as sent. The pattern describes URLs in ASCII with a domain name as the host. The API also accepts every other URL that is valid by the WHATWG URL Standard, for example with an IP address or with user information.
          * @example https://assets.protocol.chat/avatars/plazahotel.jpg
          */
         Url: string;
-        /** @description A contact. Only `username` is required. A response contains all eight members; absent ones are null. */
+        /** @description The URL exactly as it was sent, or null. It may not match the pattern of `Url`. */
+        StoredUrl: string | null;
+        /**
+         * @description `*`, or a list of 1 to 100 entity tags with their quotes. Elements of the list may be empty (RFC 9110).
+         * @example *
+         * @example "q8Jx0ZtG2mVb7LdR"
+         */
+        EntityTags: string;
+        /**
+         * @description The user name, unique within the group, without white space or control characters. White space is that of Unicode; the pattern only excludes the white space up to U+00A0.
+         * @example Hector
+         */
+        Username: string;
+        /** @description The phone number, in any format, without control characters. */
+        PhoneNumber: string;
+        /** @description The name to display, without control characters. */
+        DisplayName: string;
+        /** @description A contact of a group. All members are always present. */
         Contact: {
+            id: components["schemas"]["Id"] | null;
+            username: components["schemas"]["Username"];
+            phone_number: components["schemas"]["PhoneNumber"] | null;
+            avatar_url: components["schemas"]["StoredUrl"];
+            display_name: components["schemas"]["DisplayName"] | null;
+            conversation_id: components["schemas"]["Id"] | null;
+            last_active_at: components["schemas"]["Timestamp"] | null;
+            created_at: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description A contact to store. Only `username` is required, and null is the same as absent. */
+        ContactInput: {
             id?: components["schemas"]["Id"] | null;
-            /** @description The user name, unique within the group, without white space or control characters. */
-            username: string;
-            phone_number?: string | null;
+            username: components["schemas"]["Username"];
+            phone_number?: components["schemas"]["PhoneNumber"] | null;
             avatar_url?: components["schemas"]["Url"] | null;
-            display_name?: string | null;
+            display_name?: components["schemas"]["DisplayName"] | null;
             conversation_id?: components["schemas"]["Id"] | null;
             last_active_at?: components["schemas"]["Timestamp"] | null;
             created_at?: components["schemas"]["Timestamp"] | null;
         };
-        /** @description The contacts of the group, with unique usernames, up to 350,000 bytes as the JSON array of the response. */
-        Contacts: components["schemas"]["Contact"][];
+        /** @description All contacts of the group, with unique usernames, up to 350,000 bytes as the JSON array of the response. */
+        ContactInputs: components["schemas"]["ContactInput"][];
         /** @description A group. All members are always present. */
         Group: {
             id: components["schemas"]["Id"];
             name: components["schemas"]["Name"];
             description: components["schemas"]["Description"] | null;
-            avatar_url: components["schemas"]["Url"] | null;
+            avatar_url: components["schemas"]["StoredUrl"];
             conversation_id: components["schemas"]["Id"];
-            contacts: components["schemas"]["Contacts"];
+            /** @description The members of the group. */
+            contacts: components["schemas"]["Contact"][];
             created_at: components["schemas"]["Timestamp"];
             archived_at: components["schemas"]["Timestamp"] | null;
         };
@@ -121,39 +150,34 @@ export interface components {
             data: components["schemas"]["Group"][];
         };
         /** @description The body of a request that creates a group. */
-        NewGroup: {
+        GroupInput: {
             name: components["schemas"]["Name"];
             description?: components["schemas"]["Description"] | null;
             avatar_url?: components["schemas"]["Url"] | null;
-            contacts?: components["schemas"]["Contacts"] | null;
+            contacts?: components["schemas"]["ContactInputs"] | null;
         };
         /** @description The body of a request that updates a group. */
         GroupChanges: {
             name?: components["schemas"]["Name"];
             description?: components["schemas"]["Description"] | null;
             avatar_url?: components["schemas"]["Url"] | null;
-            contacts?: components["schemas"]["Contacts"] | null;
+            contacts?: components["schemas"]["ContactInputs"] | null;
             archived_at?: components["schemas"]["Timestamp"] | null;
         };
-        /** @description The form that creates a group. The names of contacts are `contacts[0][username]`, numbered from 0 without gaps, or `contacts[][username]`; without numbers, a repeated member begins the next contact. An empty value is null. */
-        NewGroupForm: {
-            name: components["schemas"]["Name"];
-            description?: components["schemas"]["Description"];
-            avatar_url?: components["schemas"]["Url"];
-        } & {
-            [key: string]: string;
-        };
-        /** @description The form that updates a group, with contacts as in NewGroupForm. An empty value is null. */
-        GroupChangesForm: {
-            name?: components["schemas"]["Name"];
-            description?: components["schemas"]["Description"];
-            avatar_url?: components["schemas"]["Url"];
-            archived_at?: components["schemas"]["Timestamp"];
-        } & {
-            [key: string]: string;
+        /** @description An empty value of a form, which is null. */
+        EmptyValue: string;
+        /** @description Unix seconds from 0 to 253402300799, or an empty value, which is null. */
+        FormTimestamp: string;
+        /** @description A URL as in `Url`, or an empty value, which is null. */
+        FormUrl: string;
+        /** @description The error of the API or of API Gateway. */
+        AnyError: components["schemas"]["ApiError"] | components["schemas"]["GatewayError"];
+        /** @description Why API Gateway rejected a request, or why the API did not respond. `message` is for people. */
+        GatewayError: {
+            message: string;
         };
         /** @description Why a request failed. */
-        Error: {
+        ApiError: {
             /**
              * @description Who is at fault, the caller (`invalid_request`) or the service (`api_error`).
              * @enum {string}
@@ -166,7 +190,10 @@ export interface components {
             code: "malformed_body" | "missing" | "unknown" | "repeated" | "invalid" | "token_malformed" | "token_missing" | "token_invalid" | "group_not_found" | "path_not_found" | "method_not_allowed" | "precondition_failed" | "body_too_large" | "media_type_not_supported" | "idempotency_key_reused" | "internal" | "unavailable" | "outcome_unknown";
             /** @description The problem and its remedy, for people. */
             message: string;
-            /** Format: uri */
+            /**
+             * Format: uri
+             * @description The section of the reference about this type of error.
+             */
             documentation_url: string;
             /** @description The member, parameter or header at fault. If it is longer than 256 characters, it is cut. */
             param?: string;
@@ -174,7 +201,7 @@ export interface components {
     };
     responses: {
         /** @description The current group. */
-        Group: {
+        CurrentGroup: {
             headers: {
                 "cache-control": components["headers"]["PrivateNoCache"];
                 etag: components["headers"]["ETag"];
@@ -203,7 +230,7 @@ export interface components {
                  *       "param": "name"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["ApiError"];
             };
         };
         /** @description The bearer token is missing, unknown, revoked or expired. Send an active one. */
@@ -223,7 +250,7 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["ApiError"];
             };
         };
         /** @description The account has no such group. Check the id, which is case-sensitive. */
@@ -242,7 +269,7 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["ApiError"];
             };
         };
         /** @description The group does not have a version that If-Match names. Retrieve the group, and use its ETag. */
@@ -261,14 +288,15 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["ApiError"];
             };
         };
-        /** @description The body is larger than 1 MiB. Send less. */
+        /** @description The body is larger than 1 MiB, or the body with its headers is too large for API Gateway, which then responds itself. Send less. */
         BodyTooLarge: {
             headers: {
-                "cache-control": components["headers"]["NoStore"];
-                "x-request-id": components["headers"]["RequestId"];
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                "cache-control": components["headers"]["ErrorCacheControl"];
+                "x-request-id": components["headers"]["ErrorRequestId"];
                 [name: string]: unknown;
             };
             content: {
@@ -280,7 +308,7 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["AnyError"];
             };
         };
         /** @description The Content-Type of the body is not supported. Send JSON or a form, with its Content-Type. */
@@ -299,14 +327,15 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["ApiError"];
             };
         };
-        /** @description The service failed. Try again later. If it still fails, report the request id. */
+        /** @description The service failed. Try again later. If it still fails, report the request id. If the body is only a `message`, the function stopped before it responded, and a write may have succeeded. Repeat a create with its `Idempotency-Key`; otherwise read the group or the list first. */
         InternalError: {
             headers: {
-                "cache-control": components["headers"]["NoStore"];
-                "x-request-id": components["headers"]["RequestId"];
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                "cache-control": components["headers"]["ErrorCacheControl"];
+                "x-request-id": components["headers"]["ErrorRequestId"];
                 [name: string]: unknown;
             };
             content: {
@@ -318,15 +347,16 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/api_error"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["AnyError"];
             };
         };
-        /** @description The database is throttling or unreachable. Send the request again after `Retry-After` seconds. */
+        /** @description The database is throttling or unreachable. Send the request again after `Retry-After` seconds. If the body is only a `message`, the function did not start or did not respond in time. Send the request again later. */
         Unavailable: {
             headers: {
-                "cache-control": components["headers"]["NoStore"];
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                "cache-control": components["headers"]["ErrorCacheControl"];
                 "retry-after": components["headers"]["RetryAfter"];
-                "x-request-id": components["headers"]["RequestId"];
+                "x-request-id": components["headers"]["ErrorRequestId"];
                 [name: string]: unknown;
             };
             content: {
@@ -338,19 +368,65 @@ export interface components {
                  *       "documentation_url": "https://protocol.chat/docs/errors/api_error"
                  *     }
                  */
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["AnyError"];
             };
         };
-        /** @description `unavailable`: the database is throttling or unreachable, and no change was made. Send the request again after `Retry-After` seconds. `outcome_unknown`: the database did not confirm the change, which may or may not have been made. Repeat a create with its `Idempotency-Key`; otherwise read the group or the list first. */
+        /** @description `unavailable`: the database is throttling or unreachable, and no change was made. Send the request again after `Retry-After` seconds. `outcome_unknown`: the database did not confirm the change, which may or may not have been made. Repeat a create with its `Idempotency-Key`; otherwise read the group or the list first. If the body is only a `message`, the function did not start or did not respond in time. Do the same as for `outcome_unknown`. */
         NotConfirmed: {
             headers: {
-                "cache-control": components["headers"]["NoStore"];
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                "cache-control": components["headers"]["ErrorCacheControl"];
                 "retry-after": components["headers"]["RetryAfter"];
-                "x-request-id": components["headers"]["RequestId"];
+                "x-request-id": components["headers"]["ErrorRequestId"];
                 [name: string]: unknown;
             };
             content: {
-                "application/json": components["schemas"]["Error"];
+                "application/json": components["schemas"]["AnyError"];
+            };
+        };
+        /** @description There were too many requests in a short time, from all clients together, and this one was not processed. Send it again later, and wait longer after each attempt. */
+        TooManyRequests: {
+            headers: {
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Too Many Requests"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description The request line and the values of the headers have more than 10,240 bytes together. Send less. */
+        HeadersTooLarge: {
+            headers: {
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Request Header Fields Too Large"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayError"];
+            };
+        };
+        /** @description The request has a body of more than about 6 MB, although it needs none. Send it without a body. */
+        RequestTooLarge: {
+            headers: {
+                "apigw-requestid": components["headers"]["GatewayRequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Request Entity Too Large"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatewayError"];
             };
         };
     };
@@ -359,21 +435,45 @@ export interface components {
          * @description Up to 100 entity tags (RFC 9110), or `*`. The write only succeeds if the group has one of these versions. Weak tags match nothing.
          * @example "q8Jx0ZtG2mVb7LdR"
          */
-        IfMatch: string;
+        IfMatch: components["schemas"]["EntityTags"];
     };
     requestBodies: never;
     headers: {
-        /** @description The strong entity tag of this version of the group. Every change creates a new one. */
+        /** @description The response must not be stored. Only an `Error` has this header. */
+        ErrorCacheControl: "no-store";
+        /**
+         * @description The id of this request. Include it if you report a problem. Only an `Error` has this header.
+         * @example JKJaXmPLvHcESHA=
+         */
+        ErrorRequestId: string;
+        /**
+         * @description The strong entity tag of this version of the group. Every change creates a new one.
+         * @example "q8Jx0ZtG2mVb7LdR"
+         */
         ETag: string;
+        /**
+         * @description The id that API Gateway gave this request. Include it if you report a problem.
+         * @example JKJaXmPLvHcESHA=
+         */
+        GatewayRequestId: string;
         /** @description The response must not be stored. */
         NoStore: "no-store";
         /** @description The client may store the response, but must revalidate it before each use. */
         PrivateNoCache: "private, no-cache";
-        /** @description The id of this request. Include it if you report a problem. */
+        /**
+         * @description The id of this request. Include it if you report a problem.
+         * @example JKJaXmPLvHcESHA=
+         */
         RequestId: string;
-        /** @description How many seconds to wait before the request is sent again. */
+        /**
+         * @description How many seconds to wait before the request is sent again. Only an `Error` has this header.
+         * @example 1
+         */
         RetryAfter: string;
-        /** @description The challenge of RFC 6750. */
+        /**
+         * @description The challenge of RFC 6750.
+         * @example Bearer realm="groups", error="invalid_token"
+         */
         WwwAuthenticate: string;
     };
     pathItems: never;
@@ -388,11 +488,17 @@ export interface operations {
                  * @example 10
                  */
                 limit?: number;
-                /** @description Returns only archived groups (`true`), or only groups that are not archived (`false`). */
+                /** @description Returns only archived groups (`true`), or only groups that are not archived (`false`). No other value is valid, for example neither `1` nor `yes`. Without it, the list contains both. */
                 archived?: boolean;
-                /** @description Returns the groups after this id. It is a position in the list, so it works even if no such group exists. It cannot be combined with `ending_before`. */
+                /**
+                 * @description Returns the groups after this id. It is a position in the list, so it works even if no such group exists. It cannot be combined with `ending_before`.
+                 * @example hSIhXBhNe8X1d8Et
+                 */
                 starting_after?: components["schemas"]["Id"];
-                /** @description Returns the groups just before this id, newest first. It cannot be combined with `starting_after`. */
+                /**
+                 * @description Returns the groups just before this id, newest first. It cannot be combined with `starting_after`.
+                 * @example hSIhXBhNe8X1d8Et
+                 */
                 ending_before?: components["schemas"]["Id"];
             };
             header?: never;
@@ -414,6 +520,9 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            413: components["responses"]["RequestTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -434,8 +543,13 @@ export interface operations {
         /** @description Up to 1 MiB. */
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewGroup"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewGroupForm"];
+                "application/json": components["schemas"]["GroupInput"];
+                "application/x-www-form-urlencoded": {
+                    name: components["schemas"]["Name"];
+                    description?: components["schemas"]["Description"];
+                    avatar_url?: components["schemas"]["FormUrl"];
+                    contacts?: components["schemas"]["EmptyValue"];
+                };
             };
         };
         responses: {
@@ -446,7 +560,10 @@ export interface operations {
                     etag: components["headers"]["ETag"];
                     /** @description Present, and `true`, if this is the response to the first request with the key. */
                     "idempotent-replayed"?: "true";
-                    /** @description The path of the group. */
+                    /**
+                     * @description The path of the group.
+                     * @example /v1/groups/l7cGNIBKZiNJ6wqF
+                     */
                     location: string;
                     "x-request-id": components["headers"]["RequestId"];
                     [name: string]: unknown;
@@ -475,9 +592,11 @@ export interface operations {
                      *       "documentation_url": "https://protocol.chat/docs/errors/invalid_request"
                      *     }
                      */
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["ApiError"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["NotConfirmed"];
         };
@@ -487,10 +606,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Entity tags (RFC 9110) of versions that the client already has, or `*`.
+                 * @description Up to 100 entity tags (RFC 9110) of versions that the client already has, or `*`.
                  * @example "q8Jx0ZtG2mVb7LdR"
                  */
-                "If-None-Match"?: string;
+                "If-None-Match"?: components["schemas"]["EntityTags"];
             };
             path: {
                 /**
@@ -503,7 +622,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: components["responses"]["Group"];
+            200: components["responses"]["CurrentGroup"];
             /** @description The client already has this version. */
             304: {
                 headers: {
@@ -517,6 +636,9 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -544,17 +666,25 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["GroupChanges"];
-                "application/x-www-form-urlencoded": components["schemas"]["GroupChangesForm"];
+                "application/x-www-form-urlencoded": {
+                    name?: components["schemas"]["Name"];
+                    description?: components["schemas"]["Description"];
+                    avatar_url?: components["schemas"]["FormUrl"];
+                    contacts?: components["schemas"]["EmptyValue"];
+                    archived_at?: components["schemas"]["FormTimestamp"];
+                };
             };
         };
         responses: {
-            200: components["responses"]["Group"];
+            200: components["responses"]["CurrentGroup"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["MediaTypeNotSupported"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["NotConfirmed"];
         };
@@ -593,6 +723,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["NotConfirmed"];
         };

@@ -1,6 +1,7 @@
 //! API Gateway's HTTP API, Lambda's Invoke API and SQS's API on one port.
 
 mod cors;
+mod docs;
 mod event;
 mod invoke_api;
 mod routes;
@@ -56,6 +57,8 @@ pub(crate) struct Gateway {
     client_timeout: Duration,
     /// Whether each request is printed as a line.
     prints: bool,
+    /// Whether the reference is served at `/docs`.
+    serves_docs: bool,
 }
 
 /// An HTTP API and its functions.
@@ -102,6 +105,7 @@ impl Gateway {
             port,
             client_timeout,
             prints,
+            serves_docs: options.serves_docs,
         }
     }
 
@@ -165,6 +169,8 @@ impl Gateway {
                     invoke_api::respond(&self.api().functions, &name, &head, body).await
                 } else if let Some(operation) = sqs_api::operation(&head) {
                     sqs_api::respond(&self, operation, &head, body)
+                } else if self.serves_docs && docs::is_for_docs(&head) {
+                    docs::respond(head.uri.path(), self.port).await
                 } else {
                     self.respond(&head, body, client).await
                 }

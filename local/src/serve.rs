@@ -45,6 +45,12 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<ExitCode> {
     let mut options = stack_options(arguments, &port.to_string())?;
     options.port = Some(port);
     options.prints = !options.json;
+    options.serves_docs = true;
+    // An option `--parameter` comes later, so it takes precedence.
+    let url = format!("http://127.0.0.1:{port}/docs/errors");
+    options
+        .parameters
+        .insert(0, ("DocumentationUrl".to_owned(), url));
     options.data_dir = arguments
         .data_dir
         .as_deref()
@@ -221,6 +227,8 @@ fn greet(stack: &Stack, token_file: &Path, data_dir: Option<&Path>) {
         r#"The groups API is at {url}. Ctrl-C stops it.
 The token of the account "{ACCOUNT_ID}" is in {token_file}.
 The logs are in {logs}. DynamoDB is at {dynamodb}, {data}.
+
+The reference is at {url}/docs. It needs Node.js.
 
 Try it in another terminal:
 curl {url}/v1/groups/{id} \

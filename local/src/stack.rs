@@ -54,6 +54,8 @@ pub struct Options {
     pub profile: Profile,
     /// Whether each request is printed as a line.
     pub prints: bool,
+    /// Whether the reference is served at `/docs`.
+    pub serves_docs: bool,
     /// Whether the functions' JSON lines are written to the terminal instead of files.
     pub json: bool,
     /// The template.
@@ -73,6 +75,7 @@ impl Default for Options {
             client_timeout: Duration::from_secs(30),
             profile: Profile::default(),
             prints: false,
+            serves_docs: false,
             json: false,
             template: tools::workspace().join("template.yaml"),
             // A web page under development may have any origin.

@@ -383,6 +383,21 @@ fn json_prints_the_logs_of_the_functions_and_parameters_are_passed_to_them() {
 }
 
 #[test]
+fn the_reference_is_served_and_errors_lead_to_it() {
+    let server = Server::start(&[]);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let error = server.curl(&["-d", "nmae=x"]);
+    let link = format!("{url}/docs/errors/invalid_request");
+    assert!(error.contains(&link), "{error}");
+    let output = Command::new("curl").args(["-sSfL", &link]).output();
+    let page = text(&output.expect("curl runs").stdout);
+    // The samples are for this server.
+    assert!(page.contains(&format!("{url}/v1/groups")));
+    assert!(!page.contains("api.protocol.chat"));
+    assert!(page.contains("section/invalid_request"));
+}
+
+#[test]
 fn data_and_token_are_kept_only_if_a_data_directory_is_given() {
     let path = create_empty_dir("data");
     let dir = path.to_str().expect("the path is UTF-8");

@@ -1,11 +1,14 @@
-//! The examples of the documentation page. Each of its curl commands, with this stack's host and token, must return
-//! the response of the page.
+//! The examples of the documentation page, which openapi.yaml contains. Each curl command, with this stack's host and
+//! token, must return the response of the page.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, now, stack, store_sample, text};
+use crate::{
+    openapi::read_openapi,
+    support::{Client, now, stack, store_sample, text},
+};
 
 /// Returns the group of the docs examples.
 fn plaza_hotel() -> Value {
@@ -26,9 +29,16 @@ fn plaza_hotel() -> Value {
     })
 }
 
-/// Runs a curl command of the docs examples in a shell, and returns its output.
-fn run(client: &Client, example: &str) -> String {
-    let command = example
+/// Returns the curl command of an operation.
+fn curl(operation: &Value) -> String {
+    let samples = operation["x-codeSamples"].as_array().expect("samples");
+    let curl = samples.iter().find(|sample| sample["label"] == "cURL");
+    text(&curl.expect("a sample for curl")["source"])
+}
+
+/// Runs the curl command of an operation in a shell, and returns its output.
+fn run(client: &Client, operation: &Value) -> String {
+    let command = curl(operation)
         .replace("https://api.protocol.chat", stack().url())
         .replace("{token}", &client.token);
     let output = Command::new("sh")
@@ -70,22 +80,17 @@ fn usernames(contacts: &Value) -> Vec<String> {
 fn each_curl_command_of_the_documentation_page_returns_the_response_of_the_page() {
     let client = Client::new();
     store_sample(&client);
-    let json = |command| serde_json::from_str::<Value>(&run(&client, command)).expect("JSON");
+    let json = |operation| serde_json::from_str::<Value>(&run(&client, operation)).expect("JSON");
+    let openapi = read_openapi();
+    let groups = &openapi["paths"]["/v1/groups"];
+    let group = &openapi["paths"]["/v1/groups/{id}"];
 
-    let list = json(
-        r#"curl -G https://api.protocol.chat/v1/groups \
-  -H "Authorization: Bearer {token}" \
-  -d limit=10"#,
-    );
+    let list = json(&groups["get"]);
     assert_eq!(list["has_more"], false);
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
     assert_same(&list["data"][0], &plaza_hotel());
 
-    let created = json(
-        r#"curl https://api.protocol.chat/v1/groups \
-  -H "Authorization: Bearer {token}" \
-  -d name="Plaza Hotel""#,
-    );
+    let created = json(&groups["post"]);
     let mut expected = plaza_hotel();
     for name in ["description", "avatar_url"] {
         expected[name] = Value::Null;
@@ -107,26 +112,15 @@ fn each_curl_command_of_the_documentation_page_returns_the_response_of_the_page(
     expected["created_at"] = created["created_at"].clone();
     assert_same(&created, &expected);
 
-    let retrieved = json(
-        r#"curl https://api.protocol.chat/v1/groups/L7cGNIBKZiNJ6wqF \
-  -H "Authorization: Bearer {token}""#,
-    );
+    let retrieved = json(&group["get"]);
     assert_same(&retrieved, &plaza_hotel());
 
-    let updated = json(
-        r#"curl -X PUT https://api.protocol.chat/v1/groups/L7cGNIBKZiNJ6wqF \
-  -H "Authorization: Bearer {token}" \
-  -d description="The finest in New York.""#,
-    );
+    let updated = json(&group["put"]);
     let mut expected = plaza_hotel();
     expected["description"] = json!("The finest in New York.");
     assert_same(&updated, &expected);
 
-    let deleted = run(
-        &client,
-        r#"curl -X DELETE https://api.protocol.chat/v1/groups/L7cGNIBKZiNJ6wqF \
-  -H "Authorization: Bearer {token}""#,
-    );
+    let deleted = run(&client, &group["delete"]);
     assert_eq!(deleted, "");
     client
         .get("/v1/groups/L7cGNIBKZiNJ6wqF")

@@ -18,7 +18,7 @@ use shared::{
 
 use crate::support::{CONTACT_MEMBERS, GROUP_MEMBERS, text};
 
-fn read_openapi() -> Value {
+pub fn read_openapi() -> Value {
     let path = tools::workspace().join("openapi.yaml");
     local::template::read_yaml(&path).expect("openapi.yaml is valid")
 }

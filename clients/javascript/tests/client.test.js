@@ -53,8 +53,8 @@ test('invalid options are rejected', () => {
   for (const timeout of [0, -1, 0.5, NaN, Infinity, 2 ** 31, '1']) {
     assert.throws(() => createClient({ timeout }), TypeError, String(timeout))
   }
-  for (const maxRetries of [-1, 0.5, Infinity, '1', null]) {
-    assert.throws(() => createClient({ maxRetries }), TypeError, String(maxRetries))
+  for (const retries of [-1, 0.5, Infinity, '1', null]) {
+    assert.throws(() => createClient({ retries }), TypeError, String(retries))
   }
 })
 
@@ -91,9 +91,9 @@ test('the delays are random, double up to 8 seconds, and are Retry-After up to 3
     queueMicrotask(callback)
   })
   const random = t.mock.method(Math, 'random', () => 1)
-  const delaysOf = async (headers, maxRetries) => {
+  const delaysOf = async (headers, retries) => {
     delays.length = 0
-    const { client } = createRecordingClient(503, '', headers, { maxRetries })
+    const { client } = createRecordingClient(503, '', headers, { retries })
     await assert.rejects(client.groups.list(), ApiError)
     return [...delays]
   }
@@ -112,7 +112,7 @@ test('an update with ifMatch is retried if no connection could be made', async (
     attempts++
     return globalThis.fetch(...request)
   }
-  const client = createClient({ baseUrl: await findClosedPort(), fetch, maxRetries: 1 })
+  const client = createClient({ baseUrl: await findClosedPort(), fetch, retries: 1 })
   await assert.rejects(client.groups.update(group.id, {}, { ifMatch: '"a"' }), ConnectionError)
   assert.equal(attempts, 2)
 })
@@ -170,7 +170,7 @@ test('a redirect is not followed', async (t) => {
 
 test('the time-out includes the body', async (t) => {
   const baseUrl = await startServer(t, (request, response) => response.writeHead(200).write('{'))
-  const client = createClient({ baseUrl, timeout: 200, maxRetries: 0 })
+  const client = createClient({ baseUrl, timeout: 200, retries: 0 })
   await assert.rejects(client.groups.list(), TimeoutError)
 })
 
@@ -178,7 +178,7 @@ test('a body that is cut off is a connection error', async (t) => {
   const baseUrl = await startServer(t, (request, response) => {
     response.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy())
   })
-  await assert.rejects(createClient({ baseUrl, maxRetries: 0 }).groups.list(), ConnectionError)
+  await assert.rejects(createClient({ baseUrl, retries: 0 }).groups.list(), ConnectionError)
 })
 
 test('a token that cannot be sent is rejected, and not shown', () => {
@@ -197,7 +197,7 @@ test('the token is in no representation of a client or an error', async (t) => {
     const status = statuses.shift()
     return status ? response.writeHead(status).end('x') : response.destroy()
   })
-  const client = createClient({ baseUrl, maxRetries: 0 })
+  const client = createClient({ baseUrl, retries: 0 })
   const objects = [client, client.groups]
   for (let request = 0; request < 7; request++) {
     objects.push(await client.groups.list().then(assert.fail, (error) => error))
@@ -205,7 +205,7 @@ test('the token is in no representation of a client or an error', async (t) => {
   const closed = await findClosedPort()
   const silent = await startServer(t, () => {})
   for (const baseUrl of [closed, silent]) {
-    const { groups } = createClient({ baseUrl, timeout: 50, maxRetries: 0 })
+    const { groups } = createClient({ baseUrl, timeout: 50, retries: 0 })
     objects.push(await groups.list().then(assert.fail, (error) => error))
   }
   assert.equal(objects.length, 11)
@@ -222,7 +222,7 @@ test('the token is in no representation of a client or an error', async (t) => {
   }
   const script = `
     import ApiClient from '@example/protocol-api'
-    const client = new ApiClient(process.env.GROUPS_TOKEN, { baseUrl: '${closed}', maxRetries: 0 })
+    const client = new ApiClient(process.env.GROUPS_TOKEN, { baseUrl: '${closed}', retries: 0 })
     console.log(client, client.groups)
     await client.groups.list()`
   assert.throws(

@@ -51,7 +51,7 @@ test('the error of the third attempt is reported', async (t) => {
 
 test('connection errors and time-outs are told apart', async (t) => {
   const { baseUrl, stop } = await startProxy(t, 'close', 'slow:1.5')
-  const client = createClient({ baseUrl, timeout: 1_000, maxRetries: 0 })
+  const client = createClient({ baseUrl, timeout: 1_000, retries: 0 })
   await assert.rejects(client.groups.list(), ConnectionError)
   await assert.rejects(client.groups.list(), TimeoutError)
   assert.equal((await stop()).length, 2)

@@ -4,7 +4,7 @@ import DefaultClient, { ApiClient, ApiError, ConnectionError, ProtocolError, Tim
 import type { Contact, ErrorCode, Group, GroupChanges, ListParameters, NewGroup, Page } from '@example/protocol-api'
 
 const client: ApiClient = new DefaultClient('token')
-new ApiClient('token', { baseUrl: 'https://api.example', timeout: 1_000, maxRetries: 0, fetch })
+new ApiClient('token', { baseUrl: 'https://api.example', timeout: 1_000, retries: 0, fetch })
 
 const parameters: ListParameters = { limit: 10, archived: true, starting_after: 'a' }
 const page: Page = await client.groups.list(parameters)

@@ -1,0 +1,89 @@
+// Checks the built page in Chromium: that it needs no other host, that it is accessible, and that the links of errors
+// lead into it.
+const assert = require('node:assert/strict')
+const { readFile } = require('node:fs/promises')
+const { createServer } = require('node:http')
+const { join } = require('node:path')
+const { after, before, test } = require('node:test')
+const { chromium } = require('playwright-core')
+
+const SITE = join(__dirname, '../../target/reference')
+const OPERATIONS = ['listgroups', 'creategroup', 'getgroup', 'updategroup', 'deletegroup']
+const SECTIONS = ['', '#/section/invalid_request', ...OPERATIONS.map(name => `#/groups/${name}`)]
+
+let server, base, browser
+
+before(async () => {
+  // Serves files as GitHub Pages does: a folder is its index.html.
+  server = createServer(async (request, response) => {
+    const path = new URL(request.url, base).pathname
+    const folder = path.endsWith('/') ? path : `${path}/`
+    const page = await readFile(join(SITE, folder, 'index.html')).catch(() => undefined)
+    const headers = path === folder ? { 'content-type': 'text/html' } : { location: folder }
+    response.writeHead(page ? (path === folder ? 200 : 301) : 404, headers).end(page)
+  })
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+  base = `http://127.0.0.1:${server.address().port}`
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM })
+})
+
+after(async () => {
+  await browser?.close()
+  server.close()
+})
+
+// Opens a page. Returns it with the hosts that it connects to: a request that its policy blocks does not leave it.
+async function open(url, options = {}) {
+  const page = await browser.newPage(options)
+  page.setDefaultTimeout(10_000)
+  const requests = new Set()
+  page.on('request', request => requests.add(request))
+  page.on('requestfailed', request => request.failure().errorText === 'csp' && requests.delete(request))
+  await page.goto(url)
+  await page.getByRole('heading').first().waitFor()
+  await page.waitForLoadState('networkidle')
+  const hosts = () => new Set([...requests].map(request => new URL(request.url()).host).filter(host => host))
+  return { page, hosts }
+}
+
+for (const [width, colorScheme] of [[1400, 'light'], [390, 'light'], [1400, 'dark']]) {
+  test(`the page is accessible, fits and stands alone at ${width} pixels, ${colorScheme}`, async () => {
+    for (const section of SECTIONS) {
+      const { page, hosts } = await open(`${base}/${section}`, { colorScheme, viewport: { width, height: 1000 } })
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), section)
+      await page.addScriptTag({ path: require.resolve('axe-core') })
+      const { violations, passes } = await page.evaluate(() => globalThis.axe.run())
+      const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+      const found = serious.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+      assert.deepEqual(found, [], section)
+      assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'axe checked the page')
+      assert.deepEqual([...hosts()], [new URL(base).host], section)
+      await page.close()
+    }
+  })
+}
+
+test('the link of each error leads to the section about its type', async () => {
+  const openapi = await readFile(join(__dirname, '../../openapi.yaml'), 'utf8')
+  const links = new Set(openapi.match(/https:\/\/protocol\.chat\/docs\/errors\/\w+/g))
+  assert.equal(links.size, 2)
+  for (const link of links) {
+    const type = link.split('/').at(-1)
+    const { page } = await open(link.replace('https://protocol.chat/docs', base))
+    await page.waitForURL(`${base}/#/section/${type}`)
+    const heading = page.locator(`[id="section/${type}"]`)
+    await heading.waitFor()
+    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, await heading.elementHandle())
+    await page.close()
+  }
+})
+
+test('the page describes every code', async () => {
+  const openapi = await readFile(join(__dirname, '../../openapi.yaml'), 'utf8')
+  const codes = openapi.match(/        code:\n[^]*?enum:\n((?: +- \w+\n)+)/)[1].match(/\w+/g)
+  const { page } = await open(`${base}/`)
+  const text = await page.locator('body').innerText()
+  assert.ok(codes.length > 10)
+  assert.deepEqual(codes.filter(code => !text.includes(code)), [])
+  await page.close()
+})
