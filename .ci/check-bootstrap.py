@@ -175,6 +175,50 @@ def check_roles(roles, resources):
     assert assumed == passed, f"bootstrap.yaml and the expanded template differ in passed roles: {assumed ^ passed}"
 
 
+def check_resources(role, bootstrap):
+    """Checks that the role may change only what is named after the stack, and not itself."""
+    # API Gateway and event source mappings have generated ids, and pipes and shared resources other names.
+    others = ["apigateway", "event-source-mapping", "PurgePipe", "CodeDeployDefault", "transform", "aws-service-role"]
+    others += ["ArtifactsBucket", "HostedZoneId"]
+    for statement in statements(role):
+        for resource in as_list(statement["Resource"]):
+            text = json.dumps(resource)
+            named = re.search(r"[:/]\$\{StackName\}(-\*)?(:\*)?\"", text)
+            assert named or resource == "*" or any(other in text for other in others), f"bootstrap.yaml: {text}"
+    policies = {policy["PolicyName"]: policy["PolicyDocument"]["Statement"] for policy in role["Properties"]["Policies"]}
+    (denied,) = [s for s in policies["roles"] if s["Effect"] == "Deny"]
+    assert denied["Action"] == "iam:*" and "${AWS::StackName}-*" in json.dumps(denied["Resource"]), denied
+    source = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [s["Condition"] for s in trust] == [source], trust
+    # An alarm that cannot publish is lost without a trace.
+    (publish,) = bootstrap["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert publish["Action"] == "sns:Publish" and publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}, publish
+    assert publish["Condition"]["StringEquals"] == source["StringEquals"], publish
+    alarms = publish["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+    assert alarms.endswith(":alarm:${StackName}-*"), alarms
+
+
+def check_deploy_role(role):
+    """Checks what GitHub may do: what `sam deploy` and .ci/smoke-stage call, and nothing else."""
+    allowed = {action for statement in statements(role) for action in as_list(statement["Action"])}
+    changes = {"CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents", "DescribeStacks"}
+    changes |= {"GetTemplateSummary", "TagResource", "UntagResource"}
+    expected = {f"cloudformation:{action}" for action in changes}
+    expected |= {"s3:GetObject", "s3:PutObject", "iam:PassRole", "lambda:InvokeFunction"}
+    assert allowed == expected, f"bootstrap.yaml, DeployRole: {allowed ^ expected}"
+    (invoke,) = [s for s in statements(role) if s["Action"] == "lambda:InvokeFunction"]
+    functions = [arn["Fn::Sub"].split(":function:")[1] for arn in invoke["Resource"]]
+    assert functions == [f"${{StackName}}-{name}Function-*:live" for name in ("IssueToken", "RevokeToken")], functions
+
+
+def check_rollback():
+    """Checks that a rollback is immediate, and works while an alarm is on."""
+    workflow = (ROOT / ".github/workflows/roll-back.yml").read_text(encoding="utf-8")
+    (parameters,) = [value["with"]["parameters"] for value in yaml_parse(workflow)["jobs"].values()]
+    assert set(parameters.split()) == {"DeploymentPreference=AllAtOnce", "RollBackOnAlarms=false"}, parameters
+
+
 def check_principals(resources):
     """Checks that no policy of a resource allows everybody."""
     for name, resource in resources.items():
@@ -202,6 +246,9 @@ def main():
     check_managed_policies(roles["CloudFormationRole"], resources)
     check_roles(roles, resources)
     check_retained(roles["CloudFormationRole"])
+    check_resources(roles["CloudFormationRole"], template["Resources"])
+    check_deploy_role(roles["DeployRole"])
+    check_rollback()
     for role in roles.values():
         check_scope(role)
     check_principals(template["Resources"])

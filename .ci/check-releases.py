@@ -48,7 +48,7 @@ def release(directory, template=TEMPLATE, code="code", changes=()):
     (build / "template.yaml").write_text(template, encoding="utf-8")
     (build / "bootstrap").write_text(code, encoding="utf-8")
     parameters = deploy.template_parameters(STAGE, changes)
-    parameters["ReleaseId"] = deploy.release_id(build, parameters)
+    parameters["ReleaseId"] = deploy.hash_release(build, parameters)
     values = [f"{name}={value}" for name, value in parameters.items()]
     script = [sys.executable, ".ci/expand-template.py", build / "template.yaml", build / "expanded.json", *values]
     subprocess.run(script, check=True, cwd=deploy.ROOT)
@@ -89,9 +89,16 @@ def main():
     check_size()
     parameters = yaml_parse(TEMPLATE)["Parameters"].keys() - {"ReleaseId"}
     assert parameters == CHANGES.keys(), f"CHANGES is not the list of parameters: {parameters ^ CHANGES.keys()}"
-    for stage in ["default", "staging", "production"]:
+    for stage, stack in {"default": "groups", "staging": "groups-staging", "production": "groups-production"}.items():
         listed = deploy.template_parameters(stage).keys()
         assert listed == parameters, f"samconfig.toml, {stage}: {parameters ^ listed}"
+        settings = deploy.stage_settings(stage)
+        found = [settings.get(name) for name in ("stack_name", "capabilities", "fail_on_empty_changeset")]
+        assert found == [stack, "CAPABILITY_IAM", False], f"samconfig.toml, {stage}: {found}"
+    assert deploy.template_parameters(STAGE)["DeploymentPreference"].startswith("Canary"), "production needs a canary"
+    # The same release again is a no-op, and a new one after a rollback, when the stack has another release.
+    assert deploy.release_id("ab", "ab12") == "ab12"
+    assert deploy.release_id("ab", "cd12").startswith("ab") and len(deploy.release_id("ab", "")) > len("ab")
     with tempfile.TemporaryDirectory() as directory:
         before = release(directory)
         assert release(directory) == before, "a release without a change changes the template"

@@ -161,7 +161,7 @@ def collect_build(binaries):
 
 def deploy_stack(client, operation, binaries, parameters):
     """Creates or updates the stack, and returns its outputs."""
-    parameters = parameters | {"ReleaseId": deploy.release_id(collect_build(binaries), parameters)}
+    parameters = parameters | {"ReleaseId": deploy.hash_release(collect_build(binaries), parameters)}
     template = expand(parameters)
     check_roles(template)
     template = simplify(template)

@@ -198,6 +198,96 @@ fn a_deployment_is_rolled_back_by_alarms_that_a_bad_version_causes_and_only_if_t
 }
 
 #[test]
+fn conditions_compare_their_parameter() {
+    let template = read_template();
+    let conditions = &template.json()["Conditions"];
+    let equals =
+        |parameter: &str, value: &str| json!({ "Fn::Equals": [{ "Ref": parameter }, value] });
+    for (condition, parameter) in [
+        ("HasAlarmTopic", "AlarmTopicArn"),
+        ("HasAllowedOrigins", "AllowedOrigins"),
+        ("HasDomain", "DomainName"),
+        ("HasReservedConcurrency", "ReservedConcurrency"),
+    ] {
+        assert_eq!(
+            conditions[condition],
+            json!({ "Fn::Not": [equals(parameter, "")] }),
+            "{condition}"
+        );
+    }
+    assert_eq!(
+        conditions["RollsBackOnAlarms"],
+        equals("RollBackOnAlarms", "true")
+    );
+}
+
+#[test]
+fn the_alarm_on_throttled_requests_watches_the_metric_of_the_access_log() {
+    let template = read_template();
+    let resource = |id: &str| template.json()["Resources"][id]["Properties"].clone();
+    let filter = resource("ThrottledRequestsFilter");
+    assert_eq!(filter["LogGroupName"], json!({ "Ref": "AccessLogGroup" }));
+    // The names are those of the access log, whose values are all strings.
+    assert_eq!(
+        filter["FilterPattern"],
+        r#"{ $.status = "429" && $.route != "$default" }"#
+    );
+    let format = text(&resource("GroupsApi")["AccessLogSettings"]["Format"]);
+    let format: Value = serde_json::from_str(&format).expect("JSON");
+    assert_eq!(
+        (&format["status"], &format["route"]),
+        (&json!("$context.status"), &json!("$context.routeKey"))
+    );
+    let metric = &filter["MetricTransformations"][0];
+    let alarm = resource("ThrottledRequestsAlarm");
+    assert_eq!(alarm["MetricName"], metric["MetricName"]);
+    assert_eq!(alarm["Namespace"], metric["MetricNamespace"]);
+}
+
+/// The dimension of a metric, by the names that AWS documents for each namespace.
+fn dimension_of(namespace: &str) -> &'static str {
+    match namespace {
+        "AWS/ApiGateway" => "ApiId",
+        "AWS/EventBridge/Pipes" => "PipeName",
+        "AWS/Lambda" => "FunctionName",
+        "AWS/SQS" => "QueueName",
+        other => panic!("{other}: add the dimension of its metrics"),
+    }
+}
+
+#[test]
+fn every_alarm_watches_a_metric_with_the_dimension_of_its_service() {
+    let template = read_template();
+    let mut metrics = 0;
+    for (id, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        let of_expression = alarm["Metrics"].as_array().into_iter().flatten();
+        let of_expression = of_expression.map(|metric| &metric["MetricStat"]["Metric"]);
+        for metric in of_expression.chain([alarm]) {
+            // An expression has no metric, and our own namespace no dimension here.
+            if let Some(namespace) = metric["Namespace"].as_str() {
+                let dimensions = metric["Dimensions"].as_array().expect(id);
+                assert_eq!(dimensions[0]["Name"], dimension_of(namespace), "{id}");
+                metrics += 1;
+            }
+        }
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
+    }
+    assert!(metrics > 20, "{metrics}");
+    for (alarm, name) in [
+        ("FunctionErrorsAlarm", "Errors"),
+        ("FunctionThrottlesAlarm", "Throttles"),
+    ] {
+        let metrics = &template.json()["Resources"][alarm]["Properties"]["Metrics"];
+        for metric in metrics.as_array().expect("metrics").iter().skip(1) {
+            assert_eq!(
+                metric["MetricStat"]["Metric"]["MetricName"], name,
+                "{alarm}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_latency_alarm_needs_a_minimum_of_requests() {
     let template = read_template();
     let alarm = &template.json()["Resources"]["LatencyAlarm"]["Properties"];
