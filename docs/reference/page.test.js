@@ -71,9 +71,8 @@ test('the link of each error leads to the section about its type', async () => {
     const type = link.split('/').at(-1)
     const { page } = await open(link.replace('https://protocol.chat/docs', base))
     await page.waitForURL(`${base}/#/section/${type}`)
-    const heading = page.locator(`[id="section/${type}"]`)
-    await heading.waitFor()
-    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, await heading.elementHandle())
+    const heading = await page.waitForSelector(`[id="section/${type}"]`)
+    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, heading)
     await page.close()
   }
 })
