@@ -77,6 +77,17 @@ test('the link of each error leads to the section about its type', async () => {
   }
 })
 
+test('every operation has samples in four languages', async () => {
+  for (const operation of OPERATIONS) {
+    const { page } = await open(`${base}/#/groups/${operation}`, { viewport: { width: 1400, height: 1000 } })
+    await page.getByRole('button', { name: 'curl', exact: true }).first().click()
+    const menu = await page.getByRole('menu').first().innerText()
+    const labels = menu.split('\n').filter(line => line).slice(0, 4)
+    assert.deepEqual(labels, ['curl', 'JavaScript', 'Python', 'PHP'], operation)
+    await page.close()
+  }
+})
+
 test('the page describes every code', async () => {
   const openapi = await readFile(join(__dirname, '../../openapi.yaml'), 'utf8')
   const codes = openapi.match(/        code:\n[^]*?enum:\n((?: +- \w+\n)+)/)[1].match(/\w+/g)
