@@ -71,9 +71,19 @@ test('the link of each error leads to the section about its type', async () => {
     const type = link.split('/').at(-1)
     const { page } = await open(link.replace('https://protocol.chat/docs', base))
     await page.waitForURL(`${base}/#/section/${type}`)
-    const heading = page.locator(`[id="section/${type}"]`)
-    await heading.waitFor()
-    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, await heading.elementHandle())
+    const heading = await page.waitForSelector(`[id="section/${type}"]`)
+    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, heading)
+    await page.close()
+  }
+})
+
+test('every operation has samples in four languages', async () => {
+  for (const operation of OPERATIONS) {
+    const { page } = await open(`${base}/#/groups/${operation}`, { viewport: { width: 1400, height: 1000 } })
+    await page.getByRole('button', { name: 'curl', exact: true }).first().click()
+    const menu = await page.getByRole('menu').first().innerText()
+    const labels = menu.split('\n').filter(line => line).slice(0, 4)
+    assert.deepEqual(labels, ['curl', 'JavaScript', 'Python', 'PHP'], operation)
     await page.close()
   }
 })

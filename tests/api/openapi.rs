@@ -105,6 +105,31 @@ fn its_limits_are_those_of_the_code() {
     assert_eq!(MAX_BODY_BYTES, 1_048_576, "1 MiB, as in the descriptions");
 }
 
+/// Checks a schema and all schemas in it.
+fn assert_formats(schema: &Value) {
+    if schema["type"] == "integer" {
+        assert!(schema["format"].is_string(), "{schema}");
+    }
+    if schema["type"].is_string() && schema["format"].is_string() {
+        // These are in the registry of the OpenAPI Initiative.
+        let registered = ["int32", "int64", "uri"];
+        assert!(
+            registered.contains(&text(&schema["format"]).as_str()),
+            "{schema}"
+        );
+    }
+    match schema {
+        Value::Object(members) => members.values().for_each(assert_formats),
+        Value::Array(values) => values.iter().for_each(assert_formats),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_integer_has_a_format_and_every_format_is_registered() {
+    assert_formats(&read_openapi());
+}
+
 #[test]
 fn its_members_are_those_of_the_responses() {
     let openapi = read_openapi();

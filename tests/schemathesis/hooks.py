@@ -19,6 +19,12 @@ def filter_case(context, case):
     return not has_both_cursors(case.query) and not repeats_a_username(case.body)
 
 
+@schemathesis.hook
+def before_add_examples(context, examples):
+    """Drops requests that combine the examples of both cursors."""
+    examples[:] = [case for case in examples if not has_both_cursors(case.query)]
+
+
 def has_both_cursors(query):
     return isinstance(query, dict) and {"starting_after", "ending_before"} <= set(query)
 
