@@ -75,7 +75,7 @@ export interface components {
          */
         Timestamp: number;
         /**
-         * @description The name. At least one character is not white space, and none is a control character. White space is that of Unicode; the pattern only excludes the white space up to U+00A0.
+         * @description The name. At least one character is not white space, and none is a control character. White space and control characters are those of Unicode; the pattern only excludes those of ASCII, because some engines match bytes.
          * @example Plaza Hotel
          */
         Name: string;
@@ -99,7 +99,7 @@ export interface components {
          */
         EntityTags: string;
         /**
-         * @description The user name, unique within the group, without white space or control characters. White space is that of Unicode; the pattern only excludes the white space up to U+00A0.
+         * @description The user name, unique within the group, without white space or control characters. White space and control characters are those of Unicode; the pattern only excludes those of ASCII, because some engines match bytes.
          * @example Hector
          */
         Username: string;
