@@ -1,5 +1,5 @@
-// Checks the built page in Chromium: that it needs no other host, that it is accessible, and that the links of errors
-// lead into it.
+// Checks the built page in Chromium: that it needs no other host, that it is accessible, and that its links and those of
+// errors lead into it.
 const assert = require('node:assert/strict')
 const { readFile } = require('node:fs/promises')
 const { createServer } = require('node:http')
@@ -32,17 +32,15 @@ after(async () => {
   server.close()
 })
 
-// Opens a page. Returns it with the hosts that it connects to: a request that its policy blocks does not leave it.
+// Opens a page. Returns it with the hosts that it requests files from, even if its policy blocks these requests.
 async function open(url, options = {}) {
   const page = await browser.newPage(options)
   page.setDefaultTimeout(10_000)
-  const requests = new Set()
-  page.on('request', request => requests.add(request))
-  page.on('requestfailed', request => request.failure().errorText === 'csp' && requests.delete(request))
+  const hosts = new Set()
+  page.on('request', request => hosts.add(new URL(request.url()).host))
   await page.goto(url)
   await page.getByRole('heading').first().waitFor()
   await page.waitForLoadState('networkidle')
-  const hosts = () => new Set([...requests].map(request => new URL(request.url()).host).filter(host => host))
   return { page, hosts }
 }
 
@@ -57,10 +55,21 @@ for (const [width, colorScheme] of [[1400, 'light'], [390, 'light'], [1400, 'dar
       const found = serious.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
       assert.deepEqual(found, [], section)
       assert.ok(passes.some(({ id }) => id === 'color-contrast'), 'axe checked the page')
-      assert.deepEqual([...hosts()], [new URL(base).host], section)
+      assert.deepEqual([...hosts].filter(host => host), [new URL(base).host], section)
       await page.close()
     }
   })
+}
+
+// Opens a link in a new document, and waits until the element that it names is in view.
+async function follow(link, id) {
+  const { page } = await open(link, { viewport: { width: 1400, height: 1000 } })
+  const element = await page.waitForSelector(`[id="${id}"]`, { state: 'attached' })
+  await page.waitForFunction(element => {
+    const { top } = element.getBoundingClientRect()
+    return top > -1 && top < innerHeight
+  }, element)
+  await page.close()
 }
 
 test('the link of each error leads to the section about its type', async () => {
@@ -68,12 +77,27 @@ test('the link of each error leads to the section about its type', async () => {
   const links = new Set(openapi.match(/https:\/\/protocol\.chat\/docs\/errors\/\w+/g))
   assert.equal(links.size, 2)
   for (const link of links) {
-    const type = link.split('/').at(-1)
-    const { page } = await open(link.replace('https://protocol.chat/docs', base))
-    await page.waitForURL(`${base}/#/section/${type}`)
-    const heading = await page.waitForSelector(`[id="section/${type}"]`)
-    await page.waitForFunction(element => Math.abs(element.getBoundingClientRect().top) < 200, heading)
+    await follow(link.replace('https://protocol.chat/docs', base), `section/${link.split('/').at(-1)}`)
+  }
+})
+
+test('every link leads to another site or into the page', async () => {
+  const links = new Set()
+  for (const section of SECTIONS) {
+    const { page } = await open(`${base}/${section}`, { viewport: { width: 1400, height: 1000 } })
+    const found = await page.locator('a[href]').evaluateAll(all => all.map(link => link.getAttribute('href')))
+    for (const link of found.filter(link => !link.startsWith('https:'))) {
+      assert.match(link, /^#\//)
+      // `#/OPERATION#ID` leads to a part of an operation, which is on the same page.
+      const [, path, part] = link.split('#')
+      links.add(`#${path}`)
+      assert.equal(await page.locator(`[id="${part ?? 'redoc'}"]`).count(), 1, link)
+    }
     await page.close()
+  }
+  assert.ok(links.size > 15)
+  for (const link of links) {
+    await follow(`${base}/${link}`, link.replace('#/', '') || 'redoc')
   }
 })
 
@@ -88,12 +112,12 @@ test('every operation has samples in four languages', async () => {
   }
 })
 
-test('the page describes every code', async () => {
+test('the page describes every code with its status code', async () => {
   const openapi = await readFile(join(__dirname, '../../openapi.yaml'), 'utf8')
-  const codes = openapi.match(/        code:\n[^]*?enum:\n((?: +- \w+\n)+)/)[1].match(/\w+/g)
+  const codes = openapi.match(/ {8}code:\n[^]*? {8}message:/)[0].match(/(?<=`)\w+(?=`)/g)
   const { page } = await open(`${base}/`)
   const text = await page.locator('body').innerText()
   assert.ok(codes.length > 10)
-  assert.deepEqual(codes.filter(code => !text.includes(code)), [])
+  assert.deepEqual(codes.filter(code => !new RegExp(`\\b[45]\\d\\d ${code}: `).test(text)), [])
   await page.close()
 })
