@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List all groups
-         * @description Returns a page of the account's groups, newest first. If groups are large, a page may contain fewer than `limit`, but at least one if more follow. A list with `archived` may not reflect the changes of the last moments. A body is ignored.
+         * @description Returns a page of the account's groups, newest first. If groups are large, a page may contain fewer than `limit`, but at least one if more follow. A list with `archived` may lag behind writes for a moment. A request body is ignored.
          */
         get: operations["listGroups"];
         put?: never;
@@ -43,7 +43,7 @@ export interface paths {
         };
         /**
          * Retrieve a group
-         * @description A body is ignored.
+         * @description Returns the group. A request body is ignored.
          */
         get: operations["getGroup"];
         /**
@@ -54,7 +54,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a group
-         * @description Deletes the group permanently. The messages of its conversation are deleted too, shortly after. To be able to restore a group, archive it instead. A body is ignored.
+         * @description Deletes the group permanently. The messages of its conversation are deleted too, shortly after. To be able to restore a group, archive it instead. A request body is ignored.
          */
         delete: operations["deleteGroup"];
         options?: never;
@@ -90,7 +90,7 @@ export interface components {
          * @example https://assets.protocol.chat/avatars/plazahotel.jpg
          */
         Url: string;
-        /** @description The URL exactly as it was sent, or null. It may not match the pattern of `Url`. */
+        /** @description The URL exactly as it was sent, or null. It need not match the pattern of `Url`. */
         StoredUrl: string | null;
         /**
          * @description `*`, or a list of 1 to 100 entity tags with their quotes. Elements of the list may be empty (RFC 9110).
@@ -170,34 +170,42 @@ export interface components {
         FormTimestamp: string;
         /** @description A URL as in `Url`, or an empty value, which is null. */
         FormUrl: string;
-        /** @description The error of the API or of API Gateway. */
-        AnyError: components["schemas"]["ApiError"] | components["schemas"]["GatewayError"];
+        /** @description The error of the API or of API Gateway. An error of API Gateway has only a `message`. */
+        AnyError: {
+            type?: components["schemas"]["ErrorType"];
+            code?: components["schemas"]["ErrorCode"];
+            message: components["schemas"]["ErrorMessage"];
+            documentation_url?: components["schemas"]["DocumentationUrl"];
+            param?: components["schemas"]["Param"];
+        };
         /** @description Why API Gateway rejected a request, or why the API did not respond. `message` is for people. */
         GatewayError: {
             message: string;
         };
         /** @description Why a request failed. */
         ApiError: {
-            /**
-             * @description Who is at fault, the caller (`invalid_request`) or the service (`api_error`).
-             * @enum {string}
-             */
-            type: "invalid_request" | "api_error";
-            /**
-             * @description A stable code of the problem, for programs.
-             * @enum {string}
-             */
-            code: "malformed_body" | "missing" | "unknown" | "repeated" | "invalid" | "token_malformed" | "token_missing" | "token_invalid" | "group_not_found" | "path_not_found" | "method_not_allowed" | "precondition_failed" | "body_too_large" | "media_type_not_supported" | "idempotency_key_reused" | "internal" | "unavailable" | "outcome_unknown";
-            /** @description The problem and its remedy, for people. */
-            message: string;
-            /**
-             * Format: uri
-             * @description The section of the reference about this type of error.
-             */
-            documentation_url: string;
-            /** @description The member, parameter or header at fault. If it is longer than 256 characters, it is cut. */
-            param?: string;
+            type: components["schemas"]["ErrorType"];
+            code: components["schemas"]["ErrorCode"];
+            message: components["schemas"]["ErrorMessage"];
+            documentation_url: components["schemas"]["DocumentationUrl"];
+            param?: components["schemas"]["Param"];
         };
+        /**
+         * @description Who is at fault, the caller (`invalid_request`) or the service (`api_error`).
+         * @enum {string}
+         */
+        ErrorType: "invalid_request" | "api_error";
+        /** @description A stable code of the problem, for programs: `malformed_body`, `missing`, `unknown`, `repeated`, `invalid`, `token_malformed`, `token_missing`, `token_invalid`, `group_not_found`, `path_not_found`, `method_not_allowed`, `precondition_failed`, `body_too_large`, `media_type_not_supported`, `idempotency_key_reused`, `internal`, `unavailable` or `outcome_unknown`. A later release may add some. */
+        ErrorCode: string;
+        /** @description The problem and its remedy, for people. */
+        ErrorMessage: string;
+        /**
+         * Format: uri
+         * @description The section of the reference about this type of error.
+         */
+        DocumentationUrl: string;
+        /** @description The member, parameter or header at fault. If it is longer than 256 characters, it is cut. */
+        Param: string;
     };
     responses: {
         /** @description The current group. */
@@ -311,7 +319,7 @@ export interface components {
                 "application/json": components["schemas"]["AnyError"];
             };
         };
-        /** @description The Content-Type of the body is not supported. Send JSON or a form, with its Content-Type. */
+        /** @description The Content-Type is missing, or is neither `application/json` nor `application/x-www-form-urlencoded`. Send one of them. */
         MediaTypeNotSupported: {
             headers: {
                 "cache-control": components["headers"]["NoStore"];
@@ -414,7 +422,7 @@ export interface components {
                 "application/json": components["schemas"]["GatewayError"];
             };
         };
-        /** @description The request has a body of more than about 6 MB, although it needs none. Send it without a body. */
+        /** @description The body is too large for API Gateway, although the request needs none. Send it without a body. */
         RequestTooLarge: {
             headers: {
                 "apigw-requestid": components["headers"]["GatewayRequestId"];
@@ -439,10 +447,10 @@ export interface components {
     };
     requestBodies: never;
     headers: {
-        /** @description The response must not be stored. Only an `Error` has this header. */
+        /** @description The response must not be stored. Only an `ApiError` has this header. */
         ErrorCacheControl: "no-store";
         /**
-         * @description The id of this request. Include it if you report a problem. Only an `Error` has this header.
+         * @description The id of this request. Include it if you report a problem. Only an `ApiError` has this header.
          * @example JKJaXmPLvHcESHA=
          */
         ErrorRequestId: string;
@@ -466,7 +474,7 @@ export interface components {
          */
         RequestId: string;
         /**
-         * @description How many seconds to wait before the request is sent again. Only an `Error` has this header.
+         * @description How many seconds to wait before the request is sent again. Only an `ApiError` has this header.
          * @example 1
          */
         RetryAfter: string;
@@ -488,7 +496,7 @@ export interface operations {
                  * @example 10
                  */
                 limit?: number;
-                /** @description Returns only archived groups (`true`), or only groups that are not archived (`false`). No other value is valid, for example neither `1` nor `yes`. Without it, the list contains both. */
+                /** @description Returns only archived groups (`true`), or only groups that are not archived (`false`). Any other value, such as `1` or `yes`, is invalid. Without it, the list contains both. */
                 archived?: boolean;
                 /**
                  * @description Returns the groups after this id. It is a position in the list, so it works even if no such group exists. It cannot be combined with `ending_before`.

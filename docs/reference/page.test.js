@@ -114,7 +114,7 @@ test('every operation has samples in four languages', async () => {
 
 test('the page describes every code with its status code', async () => {
   const openapi = await readFile(join(__dirname, '../../openapi.yaml'), 'utf8')
-  const codes = openapi.match(/ {8}code:\n[^]*? {8}message:/)[0].match(/(?<=`)\w+(?=`)/g)
+  const codes = openapi.match(/ {4}ErrorCode:\n[^]*?maxLength/)[0].match(/(?<=`)\w+(?=`)/g)
   const { page } = await open(`${base}/`)
   const text = await page.locator('body').innerText()
   assert.ok(codes.length > 10)

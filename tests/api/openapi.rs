@@ -176,6 +176,31 @@ fn its_members_are_those_of_the_responses() {
 }
 
 #[test]
+fn clients_must_accept_members_of_a_later_release_but_the_api_rejects_unknown_ones() {
+    let openapi = read_openapi();
+    let schemas = openapi["components"]["schemas"].as_object();
+    for (name, schema) in schemas.expect("schemas") {
+        if schema["type"] == "object" {
+            let is_of_requests = name.contains("Input") || name == "GroupChanges";
+            let additional = is_of_requests.then_some(&Value::Bool(false));
+            assert_eq!(schema.get("additionalProperties"), additional, "{name}");
+        }
+    }
+}
+
+#[test]
+fn its_version_is_that_of_the_code_and_of_the_lock_file_of_the_javascript_client() {
+    let version = json!(env!("CARGO_PKG_VERSION"));
+    assert_eq!(read_openapi()["info"]["version"], version);
+    // The tests of the clients check the other files, and npm does not compare these two.
+    let path = tools::workspace().join("clients/javascript/package-lock.json");
+    let lock = std::fs::read_to_string(path).expect("package-lock.json is readable");
+    let lock: Value = serde_json::from_str(&lock).expect("package-lock.json is valid");
+    let versions = [&lock["version"], &lock["packages"][""]["version"]];
+    assert_eq!(versions, [&version; 2]);
+}
+
+#[test]
 fn every_operation_has_the_responses_of_api_gateway() {
     let openapi = read_openapi();
     for (path, item) in openapi["paths"].as_object().expect("paths") {
@@ -238,12 +263,26 @@ fn its_error_codes_are_those_of_the_code() {
     ];
     let codes: BTreeSet<_> = all.iter().map(|error| error.code().to_owned()).collect();
     let openapi = read_openapi();
-    let code = &openapi["components"]["schemas"]["ApiError"]["properties"]["code"];
-    let described: BTreeSet<_> = code["enum"]
-        .as_array()
-        .expect("`enum` is an array")
-        .iter()
-        .map(text)
+    let code = &openapi["components"]["schemas"]["ErrorCode"];
+    let described: BTreeSet<_> = find_all(r"`(\w+)`", &code["description"])
+        .into_iter()
+        .map(|[code]| code)
         .collect();
     assert_eq!(described, codes);
+
+    let with_status: BTreeSet<_> = all
+        .iter()
+        .map(|error| [error.status().to_string(), error.code().to_owned()])
+        .collect();
+    let listed = find_all(r"(?m)^- (\d{3}) `(\w+)`:", &openapi["info"]["description"]);
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), with_status);
+}
+
+/// Finds what the groups of a pattern match in a description.
+fn find_all<const N: usize>(pattern: &str, description: &Value) -> Vec<[String; N]> {
+    let pattern = regex_lite::Regex::new(pattern).expect("the pattern is valid");
+    pattern
+        .captures_iter(&text(description))
+        .map(|found| std::array::from_fn(|n| found[n + 1].to_owned()))
+        .collect()
 }

@@ -15,7 +15,7 @@ import (
 func check(ok bool, found any) {
 	if !ok {
 		text, _ := json.Marshal(found)
-		panic(fmt.Sprintf("%s", text))
+		panic(string(text))
 	}
 }
 
@@ -64,5 +64,5 @@ func main() {
 	_, err = get(created.Id)
 	var failure *groups.GenericOpenAPIError
 	check(errors.As(err, &failure), fmt.Sprint(err))
-	check(failure.Model().(groups.ApiError).Code == "group_not_found", failure.Model())
+	check(*failure.Model().(groups.AnyError).Code == "new_code", failure.Model())
 }

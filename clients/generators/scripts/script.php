@@ -46,5 +46,5 @@ try {
     $api->getGroup($id);
     check(false, 'the group is still there');
 } catch (ApiException $error) {
-    check($error->getResponseObject()->getCode() === 'group_not_found', $error->getResponseObject());
+    check($error->getResponseObject()->getCode() === 'new_code', $error->getResponseObject());
 }

@@ -23,7 +23,7 @@ assert api.list_groups(limit=1, starting_after=page.data[0].id).data[0].id != ar
 api.delete_group(created.id)
 try:
     api.get_group(created.id)
-except groups.exceptions.NotFoundException as error:
-    assert error.data.code == "group_not_found", error.data
+except groups.exceptions.ServiceException as error:
+    assert error.data.code == "new_code", error.data
 else:
     raise AssertionError("the group is still there")
