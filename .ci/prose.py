@@ -28,9 +28,19 @@ PHRASES = [
     (r"\bis there for\b", "is for"),
 ]
 
-# Comments, by the ending of a file's name. In other files, all of the text is prose.
+# Comments that start with two slashes or with `/*`, whose next lines start with `*`.
+SLASHES = r"^\s*(?://|/\*+|\*(?!/)) ?(.*)"
+
+# Comments, by the ending of a file's name. Other files have those of a shell.
 COMMENTS = {
     ".rs": r"^\s*//[/!]? ?(.*)",
+    ".cts": SLASHES,
+    ".go": SLASHES,
+    ".hbs": r"^\s*(?://|/\*|\{\{!|<!--) ?(.*)",
+    ".js": SLASHES,
+    ".mjs": SLASHES,
+    ".php": SLASHES,
+    ".ts": SLASHES,
     ".py": r"^\s*(?:#|\"\"\") ?(.*)",
     ".toml": r"(?:^|\s)# ?(.*)",
     ".yaml": r"(?:^|\s)# ?(.*)|^\s*(?:[Dd]escription|summary): ?(.*)|^\s{4,}([A-Z`].*)",
