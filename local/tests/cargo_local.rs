@@ -394,6 +394,11 @@ fn the_reference_is_served_and_errors_lead_to_it() {
     // The samples are for this server.
     assert!(page.contains(&format!("{url}/v1/groups")));
     assert!(!page.contains("api.protocol.chat"));
+    let servers = format!(
+        r#""servers":[{{"url":"{url}","description":"The local API, which cargo local serves.""#
+    );
+    assert!(page.contains(&servers));
+    assert_eq!(page.matches(r#""x-internal":"#).count(), 1);
     assert!(page.contains("section/invalid_request"));
 }
 
