@@ -53,12 +53,12 @@ export interface WriteOptions {
 
 export interface Groups {
   /** Returns a page of groups, newest first. */
-  list(parameters?: ListParameters): Promise<Page & WithRequestId>
+  list(parameters?: ListParameters | null): Promise<Page & WithRequestId>
   /**
    * Iterates over all groups, from newer to older ones or, with `ending_before`, from older to newer ones. `limit` is
    * the size of a page; 100 by default.
    */
-  iterate(parameters?: ListParameters): AsyncGenerator<Group, void, undefined>
+  iterate(parameters?: ListParameters | null): AsyncGenerator<Group, void, undefined>
   /** Creates a group. */
   create(group: NewGroup, options?: CreateOptions): Promise<Group & WithETag>
   /** Retrieves a group. */
@@ -99,6 +99,4 @@ export class ApiError extends ProtocolError {
   readonly documentation_url: string | null
   /** Include it if you report a problem. */
   readonly request_id: string | null
-  /** The seconds of the header Retry-After. */
-  readonly retry_after: number | null
 }
