@@ -239,7 +239,8 @@ function ifMatch(options) {
 /** Rejects what JSON.stringify would convert to null: `archived_at: NaN` would restore a group. */
 function checkValue(name, value) {
   const isNoJson = Array.isArray(this) && ['undefined', 'function', 'symbol'].includes(typeof value)
-  const isNull = value === null || isNoJson || (typeof value === 'number' && !Number.isFinite(value))
+  const isNumber = typeof value === 'number' || value instanceof Number
+  const isNull = value === null || isNoJson || (isNumber && !Number.isFinite(Number(value)))
   if (isNull && this[name] !== null) {
     throw new TypeError(`\`${name}\` has a value that JSON does not have. Pass null to clear a member.`)
   }

@@ -91,7 +91,7 @@ test('arguments that would change the meaning of a request are rejected before i
     await assert.rejects(client.groups.update(id, {}), TypeError)
     await assert.rejects(client.groups.delete(id), TypeError)
   }
-  for (const archived_at of [NaN, -Infinity, new Date(NaN), { toJSON: () => null }]) {
+  for (const archived_at of [NaN, -Infinity, new Number(NaN), new Date(NaN), { toJSON: () => null }]) {
     await assert.rejects(client.groups.update(group.id, { archived_at }), /^TypeError: `archived_at` has a value/)
   }
   for (const contact of [undefined, () => {}, Symbol('a'), NaN]) {
