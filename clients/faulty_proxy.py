@@ -20,6 +20,7 @@ first fault, and so on; requests after the last fault are forwarded. The faults:
 import http.client
 import json
 import os
+import re
 import sys
 import time
 import urllib.parse
@@ -27,6 +28,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 UPSTREAM = urllib.parse.urlsplit(os.environ["GROUPS_URL"])
 FAULTS = iter(sys.argv[1:])
+for argument in sys.argv[1:]:
+    if not re.fullmatch(r"pass|unknown|html|garbage|close|lose|slow:[\d.]+|\d{3}(:\d+)?", argument):
+        sys.exit(f"faulty_proxy.py: there is no fault {argument}.\n\n{__doc__}")
 
 
 def error(kind, code):

@@ -1,5 +1,5 @@
 // The types of requests and responses are those of the operations in openapi.yaml; `npm run generate` updates them.
-import type { components, operations } from './openapi.cjs'
+import type { operations } from './openapi.cjs'
 
 type Json<T extends { content: { 'application/json': unknown } }> = T['content']['application/json']
 
@@ -15,8 +15,6 @@ export type NewGroup = Json<operations['createGroup']['requestBody']>
 export type GroupChanges = Json<NonNullable<operations['updateGroup']['requestBody']>>
 /** Which groups a list contains. */
 export type ListParameters = NonNullable<operations['listGroups']['parameters']['query']>
-/** The codes of the API's errors. */
-export type ErrorCode = components['schemas']['ApiError']['code']
 
 /** The id of the request. The property is not enumerable. */
 export interface WithRequestId {
@@ -53,12 +51,12 @@ export interface WriteOptions {
 
 export interface Groups {
   /** Returns a page of groups, newest first. */
-  list(parameters?: ListParameters): Promise<Page & WithRequestId>
+  list(parameters?: ListParameters | null): Promise<Page & WithRequestId>
   /**
    * Iterates over all groups, from newer to older ones or, with `ending_before`, from older to newer ones. `limit` is
    * the size of a page; 100 by default.
    */
-  iterate(parameters?: ListParameters): AsyncGenerator<Group, void, undefined>
+  iterate(parameters?: ListParameters | null): AsyncGenerator<Group, void, undefined>
   /** Creates a group. */
   create(group: NewGroup, options?: CreateOptions): Promise<Group & WithETag>
   /** Retrieves a group. */
@@ -93,12 +91,10 @@ export class ApiError extends ProtocolError {
   /** Who is at fault, the caller or the service; null if the response is not from the API. */
   readonly type: 'invalid_request' | 'api_error' | (string & {}) | null
   /** A stable code for programs; null if the response is not from the API. */
-  readonly code: ErrorCode | (string & {}) | null
+  readonly code: string | null
   /** The member, parameter or header at fault. */
   readonly param: string | null
   readonly documentation_url: string | null
   /** Include it if you report a problem. */
   readonly request_id: string | null
-  /** The seconds of the header Retry-After. */
-  readonly retry_after: number | null
 }

@@ -10,6 +10,9 @@ const MAX_TIMEOUT = 2 ** 31 - 1
 // The codes with which Node.js reports that no connection was made. Browsers do not report it.
 const NOT_CONNECTED = ['EAI_AGAIN', 'ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT']
 
+// The seconds of Retry-After of an ApiError.
+const retryAfters = new WeakMap()
+
 /** The base class of all errors of requests. */
 export class ProtocolError extends Error {
   static {
@@ -37,45 +40,47 @@ export class ApiError extends ProtocolError {
     this.prototype.name = 'ApiError'
   }
 
-  constructor({ status, headers }, body) {
-    const text = (name) => (typeof body?.[name] === 'string' ? body[name] : null)
-    super(text('message') ?? `The response with status ${status} is not from the API. Check the base URL.`)
+  constructor({ ok, status, headers }, body, token) {
+    // A server may repeat the token in what it responds.
+    const text = (value) => (typeof value === 'string' ? value.replaceAll(token, '***') : null)
+    const error = ok ? null : body
+    const notFromApi = `The response with status ${status} is not from the API. If it persists, check the base URL.`
+    super(text(error?.message) ?? notFromApi)
     this.status = status
-    this.type = text('type')
-    this.code = text('code')
-    this.param = text('param')
-    this.documentation_url = text('documentation_url')
-    this.request_id = requestId(headers)
-    this.retry_after = /^\d+$/.test(headers.get('retry-after')) ? Number(headers.get('retry-after')) : null
+    this.type = text(error?.type)
+    this.code = text(error?.code)
+    this.param = text(error?.param)
+    this.documentation_url = text(error?.documentation_url)
+    this.request_id = text(requestId(headers))
+    const retryAfter = headers.get('retry-after') ?? ''
+    retryAfters.set(this, /^\d+$/.test(retryAfter) ? Number(retryAfter) : 0)
   }
 }
 
 /** The client of an account. */
 export class ApiClient {
   // Private, so that no inspection or serialization of the client shows the token.
-  #headers
+  #token
   #baseUrl
   #timeout
   #retries
   #fetch
 
-  constructor(token, options = {}) {
-    const { baseUrl, timeout = 30_000, retries = 2, fetch = globalThis.fetch } = options
-    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
-      throw new TypeError('The token must be a string of visible ASCII characters without spaces.')
-    }
+  constructor(token, options) {
+    const names = ['baseUrl', 'timeout', 'retries', 'fetch']
+    const { baseUrl, timeout = 30_000, retries = 2, fetch = globalThis.fetch } = checkOptions(options, names)
+    const variable = globalThis.process?.env?.PROTOCOL_BASE_URL
+    this.#baseUrl = parseBaseUrl(baseUrl ?? (variable || 'https://api.protocol.chat'))
     if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT) {
       throw new TypeError('`timeout` must be a positive integer of milliseconds.')
     }
     if (!Number.isInteger(retries) || retries < 0) {
       throw new TypeError('`retries` must be 0 or a positive integer.')
     }
-    const { process } = globalThis
-    this.#headers = { authorization: `Bearer ${token}` }
-    if (process?.versions?.node) {
-      this.#headers['user-agent'] = `protocol-api-javascript/${VERSION}`
+    if (typeof token !== 'string' || !/^[!-~]+$/.test(token)) {
+      throw new TypeError('The token must be a string of visible ASCII characters without spaces.')
     }
-    this.#baseUrl = parseBaseUrl(baseUrl ?? (process?.env?.PROTOCOL_BASE_URL || 'https://api.protocol.chat'))
+    this.#token = token
     this.#timeout = timeout
     this.#retries = retries
     this.#fetch = fetch
@@ -84,8 +89,12 @@ export class ApiClient {
 
   /** Sends a request, again if that may help and is safe, and returns the body of the response. */
   async #send(method, path, { headers, body, isExpected }) {
-    const json = JSON.stringify(body, checkNumber)
-    const init = { method, body: json, headers: new Headers({ ...this.#headers, ...headers }), redirect: 'manual' }
+    const json = JSON.stringify(body, checkValue)
+    const init = { method, body: json, headers: new Headers(headers), redirect: 'manual' }
+    init.headers.set('authorization', `Bearer ${this.#token}`)
+    if (globalThis.process?.versions?.node) {
+      init.headers.set('user-agent', `protocol-api-javascript/${VERSION}`)
+    }
     if (json !== undefined) {
       init.headers.set('content-type', 'application/json')
     }
@@ -120,11 +129,15 @@ export class ApiClient {
       if (signal.aborted) {
         throw new TimeoutError(`There was no complete response within ${this.#timeout} ms. Try again later.`, { cause })
       }
+      // The caller's `fetch` has its own signal.
+      if (cause?.name === 'AbortError') {
+        throw cause
+      }
       throw new ConnectionError('The connection failed. Check the network and the base URL.', { cause })
     }
     const body = parseJson(text)
-    if (!response.ok || !isExpected(body)) {
-      throw new ApiError(response, body)
+    if (!response.ok || !isExpected(body, response.status)) {
+      throw new ApiError(response, body, this.#token)
     }
     return body && withHeaders(body, response.headers)
   }
@@ -140,27 +153,31 @@ class Groups {
     this.#send = send
   }
 
-  async list(parameters = {}) {
-    const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null)
+  async list(parameters) {
+    const given = Object.entries(parameters ?? {}).filter(([, value]) => value !== undefined && value !== null)
     const query = given.length > 0 ? `?${new URLSearchParams(given)}` : ''
-    return this.#send('GET', `/v1/groups${query}`, { isExpected: isPage })
+    return this.#send('GET', `/v1/groups${query}`, { isExpected: (body) => isPage(body, parameters ?? {}) })
   }
 
-  async *iterate({ limit = 100, ...parameters } = {}) {
-    const isTowardsNewer = parameters.ending_before !== undefined && parameters.ending_before !== null
+  async *iterate(parameters) {
+    const next = { ...parameters, limit: parameters?.limit ?? 100 }
+    const isTowardsNewer = (next.ending_before ?? null) !== null
     let page
     do {
-      page = await this.list({ limit, ...parameters })
+      page = await this.list(next)
       // A page is always newest first.
       const groups = isTowardsNewer ? [...page.data].reverse() : page.data
       yield* groups
-      parameters[isTowardsNewer ? 'ending_before' : 'starting_after'] = groups.at(-1)?.id
+      next[isTowardsNewer ? 'ending_before' : 'starting_after'] = groups.at(-1)?.id
     } while (page.has_more)
   }
 
-  async create(group, { idempotencyKey } = {}) {
-    const headers = { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() }
-    return this.#send('POST', '/v1/groups', { headers, body: group, isExpected: isGroup })
+  async create(group, options) {
+    const key = checkOptions(options, ['idempotencyKey']).idempotencyKey ?? crypto.randomUUID()
+    if (!isHeaderValue(key)) {
+      throw new TypeError('`idempotencyKey` must be a string of visible ASCII characters.')
+    }
+    return this.#send('POST', '/v1/groups', { headers: { 'idempotency-key': key }, body: group, isExpected: isGroup })
   }
 
   async get(id) {
@@ -172,41 +189,60 @@ class Groups {
   }
 
   async delete(id, options) {
-    await this.#send('DELETE', groupPath(id), { headers: ifMatch(options), isExpected: (body) => body === undefined })
+    const isExpected = (body, status) => status === 204
+    await this.#send('DELETE', groupPath(id), { headers: ifMatch(options), isExpected })
   }
 }
 
-function parseBaseUrl(text) {
-  const url = new URL(text)
-  if (!/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
-    throw new TypeError('The base URL must be an http or https URL without credentials, query or fragment.')
+/** Returns the options, if all of them are known. There may be none. */
+function checkOptions(options, names) {
+  const unknown = Object.keys(options ?? {}).filter((name) => !names.includes(name))
+  if (unknown.length > 0) {
+    throw new TypeError(`There is no option \`${unknown.join('`, `')}\`. The options are \`${names.join('`, `')}\`.`)
   }
-  return url.href.replace(/\/+$/, '')
+  return options ?? {}
+}
+
+function parseBaseUrl(text) {
+  if (!/^https?:\/\/[^\s/?#@\\]+(\/[^\s?#\\]*)?$/i.test(text) || !URL.canParse(text)) {
+    throw new TypeError(
+      'The base URL must be an http or https URL without credentials, query or fragment, such as ' +
+        'https://api.protocol.chat.',
+    )
+  }
+  return new URL(text).href.replace(/\/+$/, '')
 }
 
 function groupPath(id) {
   // An empty id would request the list. fetch resolves `.` and `..`, even if they are percent-encoded.
-  if (typeof id !== 'string' || ['', '.', '..'].includes(id)) {
-    throw new TypeError('The id of a group must be a string that is not empty, `.` or `..`.')
+  if (typeof id !== 'string' || ['', '.', '..'].includes(id) || /\p{Surrogate}/u.test(id)) {
+    throw new TypeError('The id of a group must be a string of Unicode text that is not empty, `.` or `..`.')
   }
   return `/v1/groups/${encodeURIComponent(id)}`
 }
 
-function ifMatch(options = {}) {
-  if (!('ifMatch' in options)) {
+function isHeaderValue(value) {
+  return typeof value === 'string' && /^[!-~]([ -~]*[!-~])?$/.test(value)
+}
+
+function ifMatch(options) {
+  if (!('ifMatch' in checkOptions(options, ['ifMatch']))) {
     return {}
   }
-  // The groups of a list have no ETag. Without this check, `ifMatch: group.etag` would not protect them.
-  if (typeof options.ifMatch !== 'string') {
+  // The groups of a page have no ETag. Without this check, `ifMatch: group.etag` would not protect them.
+  if (!isHeaderValue(options.ifMatch)) {
     throw new TypeError('`ifMatch` must be the ETag of a group. Retrieve the group to get it.')
   }
   return { 'if-match': options.ifMatch }
 }
 
-/** Rejects NaN and infinities, which JSON.stringify would convert to null: `archived_at: NaN` would restore a group. */
-function checkNumber(name, value) {
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new TypeError(`\`${name}\` must be a finite number.`)
+/** Rejects what JSON.stringify would convert to null: `archived_at: NaN` would restore a group. */
+function checkValue(name, value) {
+  const isNoJson = Array.isArray(this) && ['undefined', 'function', 'symbol'].includes(typeof value)
+  const isNumber = typeof value === 'number' || value instanceof Number
+  const isNull = value === null || isNoJson || (isNumber && !Number.isFinite(Number(value)))
+  if (isNull && this[name] !== null) {
+    throw new TypeError(`\`${name}\` has a value that JSON does not have. Pass null to clear a member.`)
   }
   return value
 }
@@ -221,15 +257,17 @@ function parseJson(text) {
 }
 
 function isGroup(body) {
-  return typeof body?.id === 'string'
+  return typeof body?.id === 'string' && Array.isArray(body.contacts)
 }
 
-/** Whether a body is a page. If more groups follow, a page is never empty. */
-function isPage(body) {
-  if (!Array.isArray(body?.data) || typeof body.has_more !== 'boolean') {
+/** Whether a body is a page from which the next page is another one. */
+function isPage(body, { starting_after, ending_before }) {
+  if (!Array.isArray(body?.data) || typeof body.has_more !== 'boolean' || !body.data.every(isGroup)) {
     return false
   }
-  return body.data.every(isGroup) && (body.data.length > 0 || !body.has_more)
+  const cursor = ending_before ?? starting_after
+  const last = body.data.at((ending_before ?? null) === null ? -1 : 0)
+  return last ? last.id !== cursor : !body.has_more
 }
 
 /** Adds the ETag and the request id as properties that are not enumerable, so that the body can be sent back. */
@@ -261,5 +299,5 @@ function isOutcomeUnknown(error) {
 /** Returns the milliseconds until the next attempt: a random part of a limit that doubles each time (full jitter). */
 function retryDelay(error, attempt) {
   const backoff = Math.random() * Math.min(MAX_DELAY, BASE_DELAY * 2 ** attempt)
-  return Math.max(backoff, 1_000 * Math.min(MAX_RETRY_AFTER, error.retry_after ?? 0))
+  return Math.max(backoff, 1_000 * Math.min(MAX_RETRY_AFTER, retryAfters.get(error) ?? 0))
 }

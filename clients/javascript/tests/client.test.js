@@ -2,15 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { serialize } from 'node:v8'
 
 import ApiClient, { ApiError, ConnectionError, ProtocolError, TimeoutError } from '@example/protocol-api'
 
-import { createClient, findClosedPort, startServer, token } from './support.js'
+import { collect, createClient, findClosedPort, startServer, token, url } from './support.js'
 
-const group = { id: 'L7cGNIBKZiNJ6wqF' }
+const group = { id: 'L7cGNIBKZiNJ6wqF', contacts: [] }
 
 /** Returns a client whose fetch records its arguments, and responds with this status code, body and headers. */
 function createRecordingClient(status, body, headers, options) {
@@ -42,13 +43,18 @@ test('the base URL is the option, the environment variable or the default', asyn
   }
   assert.equal(await requestUrl('', undefined), 'https://api.protocol.chat/v1/groups')
   assert.equal(await requestUrl('http://a.example', undefined), 'http://a.example/v1/groups')
-  assert.equal(await requestUrl('http://a.example', 'https://b.example:1/c//'), 'https://b.example:1/c/v1/groups')
+  assert.equal(await requestUrl('http://a.example', 'HTTPS://b.example:1/c//'), 'https://b.example:1/c/v1/groups')
 })
 
 test('invalid options are rejected', () => {
-  const unusable = ['https://u:p@a.example', 'https://a.example?b', 'https://a.example#b']
-  for (const baseUrl of ['', 'api.example', 'ftp://a.example', ...unusable]) {
-    assert.throws(() => createClient({ baseUrl }), TypeError, baseUrl)
+  const message =
+    'The base URL must be an http or https URL without credentials, query or fragment, such as ' +
+    'https://api.protocol.chat.'
+  const unusable = ['https://u:p@a.example', 'https://u@a.example', 'https://a.example?b', 'https://a.example?']
+  const malformed = ['', 'api.example', 'http://', ' http://a.example', 'http://a.example:99999', 'http:\\\\a.example']
+  for (const baseUrl of ['ftp://a.example', 'https://a.example#b', ...unusable, ...malformed]) {
+    // The token is not used before the base URL is valid.
+    assert.throws(() => new ApiClient('', { baseUrl }), { name: 'TypeError', message })
   }
   for (const timeout of [0, -1, 0.5, NaN, Infinity, 2 ** 31, '1']) {
     assert.throws(() => createClient({ timeout }), TypeError, String(timeout))
@@ -58,16 +64,50 @@ test('invalid options are rejected', () => {
   }
 })
 
+test('unknown options are rejected, and null means that there are none', async () => {
+  assert.throws(() => createClient({ base_url: url, retry: 1 }), { name: 'TypeError', message: /`base_url`, `retry`/ })
+  const { client, requests } = createRecordingClient(200, JSON.stringify(group))
+  const { groups } = client
+  await assert.rejects(groups.create({}, { idempotencykey: 'a' }), /^TypeError: There is no option `idempotencykey`/)
+  await assert.rejects(groups.update('a', {}, { if_match: 'a' }), /^TypeError: There is no option `if_match`/)
+  await assert.rejects(groups.delete('a', { ifmatch: 'a' }), /^TypeError: There is no option `ifmatch`/)
+  assert.deepEqual(requests, [])
+  assert.ok(new ApiClient(token, null))
+  await groups.create({}, null)
+  await groups.update('a', {}, null)
+  const deleting = createRecordingClient(204, null)
+  assert.equal(await deleting.client.groups.delete('a', null), undefined)
+  const page = createRecordingClient(200, JSON.stringify({ has_more: false, data: [] }))
+  assert.deepEqual((await page.client.groups.list(null)).data, [])
+  assert.deepEqual(await collect(page.client.groups.iterate(null)), [])
+  await collect(page.client.groups.iterate({ limit: null }))
+  assert.deepEqual(page.requests.map(({ url }) => new URL(url).search), ['', '?limit=100', '?limit=100'])
+})
+
 test('arguments that would change the meaning of a request are rejected before it is sent', async () => {
   const { client, requests } = createRecordingClient(200, JSON.stringify(group))
-  for (const id of ['', '.', '..', undefined, null, 1, {}]) {
+  for (const id of ['', '.', '..', '\ud800', undefined, null, 1, {}]) {
     await assert.rejects(client.groups.get(id), TypeError)
     await assert.rejects(client.groups.update(id, {}), TypeError)
     await assert.rejects(client.groups.delete(id), TypeError)
   }
-  await assert.rejects(client.groups.update(group.id, { archived_at: NaN }), /`archived_at` must be a finite number/)
-  await assert.rejects(client.groups.create({ name: 'a' }, { idempotencyKey: 'a\nb' }), TypeError)
+  for (const archived_at of [NaN, -Infinity, new Number(NaN), new Date(NaN), { toJSON: () => null }]) {
+    await assert.rejects(client.groups.update(group.id, { archived_at }), /^TypeError: `archived_at` has a value/)
+  }
+  for (const contact of [undefined, () => {}, Symbol('a'), NaN]) {
+    await assert.rejects(client.groups.update(group.id, { contacts: [contact] }), /^TypeError: `0` has a value/)
+  }
+  for (const key of ['', ' ', 'a\nb', 'é', 1]) {
+    await assert.rejects(client.groups.create({ name: 'a' }, { idempotencyKey: key }), /^TypeError: `idempotencyKey`/)
+  }
+  for (const ifMatch of ['', '"a" ', '"a"\n', null, undefined, 1, true]) {
+    await assert.rejects(client.groups.update(group.id, {}, { ifMatch }), /^TypeError: `ifMatch`/)
+    await assert.rejects(client.groups.delete(group.id, { ifMatch }), /^TypeError: `ifMatch`/)
+  }
   assert.deepEqual(requests, [])
+  const sent = { archived_at: null, contacts: [null], name: undefined }
+  await client.groups.update(group.id, sent)
+  assert.equal(requests[0].body, '{"archived_at":null,"contacts":[null]}')
 })
 
 test('a request has the necessary headers', async () => {
@@ -76,7 +116,8 @@ test('a request has the necessary headers', async () => {
   await client.groups.update(group.id, {}, { ifMatch: '"a"' })
   await client.groups.get(group.id)
   const [create, update, get] = requests.map(({ headers }) => Object.fromEntries(headers))
-  const common = { authorization: `Bearer ${token}`, 'user-agent': 'protocol-api-javascript/0.1.0' }
+  const { version } = JSON.parse(readFileSync('package.json'))
+  const common = { authorization: `Bearer ${token}`, 'user-agent': `protocol-api-javascript/${version}` }
   const { 'idempotency-key': key, ...others } = create
   assert.match(key, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
   assert.deepEqual(others, { ...common, 'content-type': 'application/json' })
@@ -100,6 +141,7 @@ test('the delays are random, double up to 8 seconds, and are Retry-After up to 3
   assert.deepEqual(await delaysOf({}, 6), [500, 1_000, 2_000, 4_000, 8_000, 8_000])
   assert.deepEqual(await delaysOf({ 'retry-after': '2' }, 4), [2_000, 2_000, 2_000, 4_000])
   assert.deepEqual(await delaysOf({ 'retry-after': '3600' }, 1), [30_000])
+  assert.deepEqual(await delaysOf({ 'retry-after': '9'.repeat(400) }, 1), [30_000])
   assert.deepEqual(await delaysOf({ 'retry-after': 'Tue, 24 Nov 2026 12:00:00 GMT' }, 1), [500])
   assert.deepEqual(await delaysOf({}, 0), [])
   random.mock.mockImplementation(() => 0.25)
@@ -119,11 +161,16 @@ test('an update with ifMatch is retried if no connection could be made', async (
 
 test('unexpected responses are errors', async () => {
   const cases = [
-    [200, '', /status 200 is not from the API/],
+    [200, '', /^The response with status 200 is not from the API\. If it persists, check the base URL\.$/],
     [200, '{', /status 200/],
     [200, 'null', /status 200/],
     [200, '[]', /status 200/],
-    [200, '{"message":"Hello"}', /^Hello$/],
+    [200, '{"message":"Hello","code":"group_not_found"}', /status 200/],
+    [200, '{"id":"a"}', /status 200/],
+    [200, '{"id":1,"contacts":[]}', /status 200/],
+    [200, '{"id":"a","contacts":null}', /status 200/],
+    [200, '['.repeat(200_000) + ']'.repeat(200_000), /status 200/],
+    [404, '['.repeat(200_000) + ']'.repeat(200_000), /status 404/],
     [404, '', /status 404/],
     [404, '<h1>Not found</h1>', /status 404/],
     [404, '"Not found"', /status 404/],
@@ -137,15 +184,49 @@ test('unexpected responses are errors', async () => {
     for (const { reason } of await Promise.allSettled(calls)) {
       assert.ok(reason instanceof ApiError && reason instanceof ProtocolError)
       assert.match(reason.message, message)
-      const unknown = { type: null, code: null, param: null, documentation_url: null, retry_after: null }
+      const unknown = { type: null, code: null, param: null, documentation_url: null }
       assert.deepEqual({ ...reason }, { status, request_id: 'a', ...unknown })
     }
   }
-  const { client } = createRecordingClient(200, '<h1>Sign in</h1>')
-  await assert.rejects(client.groups.delete('a'), ApiError)
-  for (const body of ['{"has_more":true,"data":[]}', '{"data":[]}', '{"has_more":false,"data":[{}]}']) {
+  for (const [status, body] of [[200, '<h1>Sign in</h1>'], [200, ''], [202, '']]) {
+    await assert.rejects(createRecordingClient(status, body).client.groups.delete('a'), { name: 'ApiError', status })
+  }
+  for (const body of ['{"data":[]}', '{"has_more":false,"data":[{}]}', '{"has_more":false,"data":""}']) {
     await assert.rejects(createRecordingClient(200, body).client.groups.list(), ApiError, body)
   }
+})
+
+test('a page from which the next page would be the same is an error', async () => {
+  const other = { ...group, id: 'a' }
+  const { client: empty } = createRecordingClient(200, JSON.stringify({ has_more: true, data: [] }))
+  const page = JSON.stringify({ has_more: true, data: [other, group] })
+  const { client: repeating, requests } = createRecordingClient(200, page)
+  await assert.rejects(empty.groups.list(), ApiError)
+  await assert.rejects(repeating.groups.list({ starting_after: group.id }), ApiError)
+  await assert.rejects(repeating.groups.list({ ending_before: other.id }), ApiError)
+  await assert.rejects(collect(repeating.groups.iterate()), ApiError)
+  await assert.rejects(collect(repeating.groups.iterate({ ending_before: '0' })), ApiError)
+  assert.equal(requests.length, 6)
+  assert.equal((await repeating.groups.list({ starting_after: other.id })).data.length, 2)
+})
+
+test('an abort by the signal of the caller is not retried', async () => {
+  let attempts = 0
+  const fetch = async (url, init) => {
+    attempts++
+    return globalThis.fetch(url, { ...init, signal: AbortSignal.abort() })
+  }
+  await assert.rejects(createClient({ fetch }).groups.list(), { name: 'AbortError' })
+  assert.equal(attempts, 1)
+})
+
+test('a token that a server repeats is not in the error', async () => {
+  const names = ['message', 'type', 'code', 'param', 'documentation_url']
+  const body = JSON.stringify(Object.fromEntries(names.map((name) => [name, `Bearer ${token}`])))
+  const { client } = createRecordingClient(403, body, { 'x-request-id': token })
+  const error = await client.groups.list().then(assert.fail, (error) => error)
+  assert.deepEqual(names.map((name) => error[name]), Array(5).fill('Bearer ***'))
+  assert.equal(error.request_id, '***')
 })
 
 test('a group may have members that the client does not know', async () => {

@@ -36,8 +36,11 @@ test('a group is created, retrieved, changed, archived, listed and deleted', asy
   assert.deepEqual(changed.contacts.map((contact) => contact.username), ['Hector', 'Cedric'])
 
   const ids = async (archived) => (await collect(client.groups.iterate({ archived }))).map((group) => group.id)
-  assert.ok((await ids(true)).includes(created.id))
-  assert.ok(!(await ids(false)).includes(created.id))
+  // A list with this filter may lag.
+  const deadline = Date.now() + 10_000
+  while (!(await ids(true)).includes(created.id) || (await ids(false)).includes(created.id)) {
+    assert.ok(Date.now() < deadline)
+  }
   assert.ok((await ids(undefined)).includes(created.id))
 
   const cleared = await client.groups.update(created.id, { description: null, contacts: [], archived_at: null })
@@ -119,7 +122,6 @@ test('ifMatch without a tag is rejected, and protects the groups of a list', asy
     await assert.rejects(client.groups.update(group.id, { name: 'Ritz' }, { ifMatch }), TypeError)
     await assert.rejects(client.groups.delete(group.id, { ifMatch }), TypeError)
   }
-  await assert.rejects(client.groups.delete(group.id, { ifMatch: '' }), failsWith(400, 'invalid', 'If-Match'))
   assert.equal((await client.groups.get(group.id)).name, group.name)
 })
 
@@ -136,8 +138,8 @@ test('an idempotency key creates one group', async () => {
   const fourth = await client.groups.create({ name: 'Plaza Hotel' }, { idempotencyKey: null })
   assert.notEqual(third.id, fourth.id)
   await assert.rejects(
-    client.groups.create({ name: 'Plaza Hotel' }, { idempotencyKey: '' }),
-    failsWith(400, 'invalid', 'Idempotency-Key'),
+    client.groups.create({ name: 'Plaza Hotel' }, { idempotencyKey: 'a,b' }),
+    failsWith(400, 'repeated', 'Idempotency-Key'),
   )
 })
 
@@ -147,6 +149,7 @@ test('the errors of the API are reported', async () => {
   const twice = [{ username: 'Hector' }, { username: 'Hector' }]
   const large = { name, description: 'x'.repeat(2 ** 20) }
   await assert.rejects(groups.create(), failsWith(400, 'missing', 'name'))
+  await assert.rejects(groups.delete('a', { ifMatch: 'a' }), failsWith(400, 'invalid', 'If-Match'))
   await assert.rejects(groups.create({ name, color: 'red' }), failsWith(400, 'unknown', 'color'))
   await assert.rejects(groups.create({ name, contacts: twice }), failsWith(400, 'repeated', 'contacts[1].username'))
   await assert.rejects(groups.create({ name: '' }), failsWith(400, 'invalid', 'name'))

@@ -1,4 +1,4 @@
-// The package as it is published: its files, and the examples of the documentation page and README.md.
+// The package as it is published: its files, and the examples of README.md.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { createClient, token, url } from './support.js'
+import { token, url } from './support.js'
 
 // A folder of a program that uses the package.
 const folder = mkdtempSync(join(tmpdir(), 'protocol-api-'))
@@ -54,29 +54,6 @@ test('the version is the version of openapi.yaml', () => {
   assert.equal(readFileSync('index.js', 'utf8').match(/^const VERSION = '(.+)'$/m)[1], version)
 })
 
-test('the examples of the documentation page run', async () => {
-  const calls = [
-    `await client.groups.list()`,
-    `await client.groups.create({
-  name: 'Plaza Hotel',
-})`,
-    `await client.groups.get('L7cGNIBKZiNJ6wqF')`,
-    `await client.groups.update('L7cGNIBKZiNJ6wqF', {
-  description: 'The finest in New York.',
-})`,
-    `await client.groups.delete('L7cGNIBKZiNJ6wqF')`,
-  ]
-  for (const call of calls) {
-    run(withToken(`import ApiClient from '@example/protocol-api'
-
-const client = new ApiClient(token)
-
-${call}`))
-  }
-  // The last example has deleted the group.
-  await assert.rejects(createClient().groups.get('L7cGNIBKZiNJ6wqF'), { code: 'group_not_found' })
-})
-
 test('the examples of README.md run', () => {
   const readme = readFileSync('README.md', 'utf8')
   const examples = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, example]) => example)
@@ -87,7 +64,7 @@ test('the examples of README.md run', () => {
 test('`require` loads the package', () => {
   run(
     withToken(`
-      const { default: ApiClient, ApiError } = require('@example/protocol-api')
+      const { ApiClient, ApiError } = require('@example/protocol-api')
       const { groups } = new ApiClient(token)
       groups.list().then((page) => require('node:assert').equal(page.data.length, 10))
       groups.get('a').then(process.abort, (error) => require('node:assert').ok(error instanceof ApiError))`),

@@ -21,7 +21,7 @@ async function countGroups(name) {
 }
 
 for (const fault of ['503', '429', '408', '500', '502', '504', 'unknown', 'html', 'close', 'lose', 'slow:1.5']) {
-  test(`a list is retried after ${fault}`, { concurrency: true }, async (t) => {
+  test(`a list is retried after ${fault}`, async (t) => {
     const { client, stop } = await createFaultyClient(t, fault, fault)
     assert.equal((await client.groups.list({ limit: 2 })).data.length, 2)
     assert.deepEqual(await stop(), Array(3).fill('GET /v1/groups?limit=2'))
@@ -40,20 +40,23 @@ test('the error of the third attempt is reported', async (t) => {
   const { client, stop } = await createFaultyClient(t, 'close', 'slow:1.5', '503:1')
   await assert.rejects(client.groups.list(), (error) => {
     assert.ok(error instanceof ApiError)
-    assert.deepEqual(
-      [error.status, error.type, error.code, error.retry_after],
-      [503, 'api_error', 'unavailable', 1],
-    )
+    assert.deepEqual([error.status, error.type, error.code], [503, 'api_error', 'unavailable'])
     return true
   })
   assert.equal((await stop()).length, 3)
 })
 
-test('connection errors and time-outs are told apart', async (t) => {
+test('connection errors and time-outs differ', async (t) => {
   const { baseUrl, stop } = await startProxy(t, 'close', 'slow:1.5')
   const client = createClient({ baseUrl, timeout: 1_000, retries: 0 })
-  await assert.rejects(client.groups.list(), ConnectionError)
-  await assert.rejects(client.groups.list(), TimeoutError)
+  await assert.rejects(client.groups.list(), (error) => {
+    assert.equal(error.message, 'The connection failed. Check the network and the base URL.')
+    return error instanceof ConnectionError && error.cause instanceof Error
+  })
+  await assert.rejects(client.groups.list(), (error) => {
+    assert.equal(error.message, 'There was no complete response within 1000 ms. Try again later.')
+    return error instanceof TimeoutError
+  })
   assert.equal((await stop()).length, 2)
 })
 
@@ -97,7 +100,7 @@ for (const fault of ['lose', 'slow:1.5', 'close', 'unknown', '500', '502', '504'
 }
 
 test('an update with ifMatch is retried if no change was made', async (t) => {
-  const { client, stop } = await createFaultyClient(t, '503', '429')
+  const { client, stop } = await createFaultyClient(t, '503', '408')
   const { id, etag } = await direct.groups.create({ name: 'Plaza Hotel' })
   assert.equal((await client.groups.update(id, { name: 'Ritz' }, { ifMatch: etag })).name, 'Ritz')
   assert.equal((await stop()).length, 3)

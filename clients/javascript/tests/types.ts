@@ -1,7 +1,7 @@
 // `tsc` checks this file with the declarations of the ES module. It never runs.
 
 import DefaultClient, { ApiClient, ApiError, ConnectionError, ProtocolError, TimeoutError } from '@example/protocol-api'
-import type { Contact, ErrorCode, Group, GroupChanges, ListParameters, NewGroup, Page } from '@example/protocol-api'
+import type { Contact, Group, GroupChanges, ListParameters, NewGroup, Page } from '@example/protocol-api'
 
 const client: ApiClient = new DefaultClient('token')
 new ApiClient('token', { baseUrl: 'https://api.example', timeout: 1_000, retries: 0, fetch })
@@ -26,7 +26,7 @@ for await (const { id, archived_at } of client.groups.iterate({ ending_before: '
 
 function report(error: unknown): string | null {
   if (error instanceof ApiError) {
-    const code: ErrorCode = 'group_not_found'
+    const code: string = 'group_not_found'
     const status: number = error.status
     return error.code === code ? error.request_id : error.documentation_url
   }
@@ -52,5 +52,3 @@ await client.groups.update('a', { contacts: [{ display_name: 'Hector' }] })
 await client.groups.update('a', { name: null })
 // @ts-expect-error: the groups of a list have no ETag.
 page.data[0]?.etag
-// @ts-expect-error: there is no such code.
-const unknownCode: ErrorCode = 'teapot'

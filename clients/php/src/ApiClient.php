@@ -31,10 +31,13 @@ final class ApiClient
             && curl_setopt_array($curl, [CURLOPT_HTTPAUTH => CURLAUTH_BEARER, CURLOPT_XOAUTH2_BEARER => $token]);
         // PHP 8.1 ignores SensitiveParameter, and stack traces contain the last values of arguments.
         $token = '';
-        if (!$isValid) {
-            throw new \InvalidArgumentException('The token is empty or contains a character that no token has.');
-        }
         $baseUrl ??= getenv('PROTOCOL_BASE_URL') ?: 'https://api.protocol.chat';
-        $this->groups = new Groups(new Transport($curl, $baseUrl, $timeout, $retries));
+        $transport = new Transport($curl, $baseUrl, $timeout, $retries);
+        if (!$isValid) {
+            throw new \InvalidArgumentException(
+                'The token must be a string of visible ASCII characters without spaces.'
+            );
+        }
+        $this->groups = new Groups($transport);
     }
 }

@@ -20,17 +20,16 @@ final class ApiException extends ProtocolException
     public readonly ?string $request_id;
 
     /** @internal */
-    public function __construct(Response $response, ?\Throwable $previous = null)
+    public function __construct(Response $response)
     {
-        $error = $response->isSuccess() ? null : json_decode($response->body);
-        $member = fn (string $name) => is_string($error?->$name ?? null) ? $error->$name : null;
         $this->status = $response->status;
-        $this->type = $member('type');
-        $this->error_code = $member('code');
-        $this->param = $member('param');
-        $this->documentation_url = $member('documentation_url');
-        $this->request_id = $response->header('x-request-id');
-        $message = $member('message') ?? "The response with status code $this->status has an unexpected body.";
-        parent::__construct($message, $this->status, $previous);
+        $this->type = $response->error['type'] ?? null;
+        $this->error_code = $response->error['code'] ?? null;
+        $this->param = $response->error['param'] ?? null;
+        $this->documentation_url = $response->error['documentation_url'] ?? null;
+        $this->request_id = $response->requestId();
+        $message = $response->error['message'] ?? "The response with status $this->status is not from the API. "
+            . 'If it persists, check the base URL.';
+        parent::__construct($message, $this->status);
     }
 }

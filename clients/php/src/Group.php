@@ -18,17 +18,14 @@ final class Group implements \JsonSerializable
     public readonly array $contacts;
     public readonly int $created_at;
     public readonly ?int $archived_at;
+    /** The version of the group; null in a page. */
+    public readonly ?string $etag;
+    /** The id of the request that returned the group; null in a page. */
+    public readonly ?string $request_id;
 
-    /**
-     * @internal
-     * @param string|null $etag the version of the group; null in a page
-     * @param string|null $request_id the id of the request that returned the group; null in a page
-     */
-    public function __construct(
-        private readonly \stdClass $members,
-        public readonly ?string $etag = null,
-        public readonly ?string $request_id = null,
-    ) {
+    /** @internal */
+    public function __construct(private readonly \stdClass $members, ?Response $response = null)
+    {
         // A null that is not allowed is a TypeError, which Response::decode() reports.
         $this->id = $members->id ?? null;
         $this->name = $members->name ?? null;
@@ -38,6 +35,8 @@ final class Group implements \JsonSerializable
         $this->contacts = array_map(fn (\stdClass $contact) => new Contact($contact), $members->contacts ?? null);
         $this->created_at = $members->created_at ?? null;
         $this->archived_at = $members->archived_at ?? null;
+        $this->etag = $response?->header('etag');
+        $this->request_id = $response?->requestId();
     }
 
     /** Returns the members as the API sent them. */

@@ -38,7 +38,14 @@ final class Groups
             'ending_before' => $endingBefore,
         ], '', '&');
         $response = $this->transport->send('GET', self::PATH . ($query === '' ? '' : "?$query"));
-        return $response->decode(fn (\stdClass $members) => new Page($members, $response->header('x-request-id')));
+        $page = $response->decode(Page::class);
+        $groups = $page->data;
+        $last = $endingBefore === null ? array_pop($groups) : array_shift($groups);
+        // Otherwise the next page would be this one.
+        if ($last === null ? $page->has_more : $last->id === ($endingBefore ?? $startingAfter)) {
+            throw new ApiException($response);
+        }
+        return $page;
     }
 
     /**
@@ -60,11 +67,12 @@ final class Groups
             // `yield from` would start again at the key 0 on each page.
             foreach ($groups as $group) {
                 yield $group;
-                if ($endingBefore === null) {
-                    $startingAfter = $group->id;
-                } else {
-                    $endingBefore = $group->id;
-                }
+            }
+            $last = array_pop($groups)?->id;
+            if ($endingBefore === null) {
+                $startingAfter = $last;
+            } else {
+                $endingBefore = $last;
             }
         } while ($page->has_more);
     }
@@ -77,14 +85,18 @@ final class Groups
      */
     public function create(array $group, ?string $idempotencyKey = null): Group
     {
-        $headers = ['Idempotency-Key' => $idempotencyKey ?? self::uuid()];
-        return self::group($this->transport->send('POST', self::PATH, $headers, self::encode($group)));
+        $idempotencyKey ??= self::uuid();
+        if (!self::isHeaderValue($idempotencyKey)) {
+            throw new \InvalidArgumentException('`idempotencyKey` must be a string of visible ASCII characters.');
+        }
+        $headers = ['Idempotency-Key' => $idempotencyKey];
+        return $this->transport->send('POST', self::PATH, $headers, self::encode($group))->decode(Group::class);
     }
 
     /** Retrieves a group. */
     public function get(string $id): Group
     {
-        return self::group($this->transport->send('GET', self::path($id)));
+        return $this->transport->send('GET', self::path($id))->decode(Group::class);
     }
 
     /**
@@ -94,11 +106,11 @@ final class Groups
      * @param string|false $ifMatch the ETag that the group must have. Null is not accepted, because the groups of a
      *     page have no ETags, and the update would have no condition
      */
-    public function update(string $id, array $changes, string|false $ifMatch = false): Group
+    public function update(string $id, array $changes, string|bool $ifMatch = false): Group
     {
-        return self::group(
-            $this->transport->send('PUT', self::path($id), self::ifMatch($ifMatch), self::encode($changes))
-        );
+        return $this->transport
+            ->send('PUT', self::path($id), self::ifMatch($ifMatch), self::encode($changes))
+            ->decode(Group::class);
     }
 
     /**
@@ -106,7 +118,7 @@ final class Groups
      *
      * @param string|false $ifMatch the ETag that the group must have
      */
-    public function delete(string $id, string|false $ifMatch = false): void
+    public function delete(string $id, string|bool $ifMatch = false): void
     {
         $this->transport->send('DELETE', self::path($id), self::ifMatch($ifMatch));
     }
@@ -114,16 +126,30 @@ final class Groups
     private static function path(string $id): string
     {
         if ($id === '') {
-            throw new \InvalidArgumentException('The id is empty.');
+            throw new \InvalidArgumentException('The id of a group must be a string that is not empty.');
         }
         // Dots are encoded too, because `.` and `..` would be segments that lead to another path.
         return self::PATH . '/' . str_replace('.', '%2E', rawurlencode($id));
     }
 
     /** @return array<string, string> */
-    private static function ifMatch(string|false $etag): array
+    private static function ifMatch(string|bool $etag): array
     {
-        return $etag === false ? [] : ['If-Match' => $etag];
+        if ($etag === false) {
+            return [];
+        }
+        // Without strict types, PHP would convert true to a string if the type were string|false.
+        if ($etag === true || !self::isHeaderValue($etag)) {
+            throw new \InvalidArgumentException(
+                '`ifMatch` must be the ETag of a group. Retrieve the group to get it.'
+            );
+        }
+        return ['If-Match' => $etag];
+    }
+
+    private static function isHeaderValue(string $value): bool
+    {
+        return preg_match('/^[!-~]([ -~]*[!-~])?$/D', $value) === 1;
     }
 
     /** @param array<string, mixed> $members */
@@ -141,13 +167,6 @@ final class Groups
             $message = "The members cannot be sent as JSON: {$exception->getMessage()}.";
             throw new \InvalidArgumentException($message, 0, $exception);
         }
-    }
-
-    private static function group(Response $response): Group
-    {
-        return $response->decode(
-            fn (\stdClass $members) => new Group($members, $response->header('etag'), $response->header('x-request-id'))
-        );
     }
 
     private static function uuid(): string

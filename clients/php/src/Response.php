@@ -11,12 +11,22 @@ namespace Protocol;
  */
 final class Response
 {
-    /** @param array<string, string> $headers by their names in lower case */
+    /** @var array<string, string> by their names in lower case */
+    private readonly array $headers;
+    /** @var array<string, string> the texts of an error's body, which may be API Gateway's, or a proxy's HTML */
+    public readonly array $error;
+
+    /** @param array<string, string> $headers */
     public function __construct(
         public readonly int $status,
-        private readonly array $headers,
-        public readonly string $body,
+        array $headers,
+        private readonly string $body,
+        #[\SensitiveParameter] string $token,
     ) {
+        // A server may repeat the token in what it responds.
+        $this->headers = str_replace($token, '***', $headers);
+        $texts = $this->isSuccess() ? [] : array_filter((array) json_decode($body), 'is_string');
+        $this->error = str_replace($token, '***', $texts);
     }
 
     public function isSuccess(): bool
@@ -29,6 +39,12 @@ final class Response
         return $this->headers[$name] ?? null;
     }
 
+    /** Returns the request id of the API or, in a response that API Gateway makes by itself, of API Gateway. */
+    public function requestId(): ?string
+    {
+        return $this->header('x-request-id') ?? $this->header('apigw-requestid');
+    }
+
     /** Returns the seconds of Retry-After, or 0. */
     public function retryAfter(): int
     {
@@ -37,19 +53,20 @@ final class Response
     }
 
     /**
-     * Returns what the function makes of the body.
+     * Returns the body as an object of this class.
      *
-     * @template T
-     * @param \Closure(\stdClass): T $build
+     * @template T of Group|Page
+     * @param class-string<T> $class
      * @return T
      * @throws ApiException if the body is not JSON with the expected members
      */
-    public function decode(\Closure $build): mixed
+    public function decode(string $class): Group|Page
     {
         try {
-            return $build(json_decode($this->body, flags: JSON_THROW_ON_ERROR));
-        } catch (\JsonException | \TypeError $exception) {
-            throw new ApiException($this, $exception);
+            return new $class(json_decode($this->body), $this);
+        } catch (\TypeError) {
+            // Without the cause: its stack trace has an object without properties, which print_r() cannot show.
+            throw new ApiException($this);
         }
     }
 }

@@ -12,29 +12,34 @@ namespace Protocol;
 final class Transport
 {
     private const TRANSIENT = [408, 429, 500, 502, 503, 504];
-    private const MAX_CONNECT_SECONDS = 10;
     private const FIRST_BACKOFF_SECONDS = 0.5;
     private const MAX_BACKOFF_SECONDS = 8;
     private const MAX_RETRY_AFTER_SECONDS = 30;
 
     private readonly string $baseUrl;
+    private int|false $processId;
 
     /** @param \CurlHandle $curl sends the token, and keeps the connection */
     public function __construct(
-        private readonly \CurlHandle $curl,
+        private \CurlHandle $curl,
         string $baseUrl,
-        float $timeout,
+        private readonly float $timeout,
         private readonly int $retries,
     ) {
-        if (preg_match('#^https?://[^/?\#\s]+[^?\#\s]*$#Di', $baseUrl) !== 1) {
-            throw new \InvalidArgumentException('The base URL is not an http or https URL without query and fragment.');
+        $pattern = '#^https?://[^\0-\x20/?\#@\\\\]+(/[^\0-\x20?\#\\\\]*)?$#Di';
+        if (preg_match($pattern, $baseUrl) !== 1 || parse_url($baseUrl) === false) {
+            throw new \InvalidArgumentException(
+                'The base URL must be an http or https URL without credentials, query or fragment, such as '
+                . 'https://api.protocol.chat.'
+            );
         }
         if (!($timeout >= 0.001 && $timeout <= 86400)) {
-            throw new \InvalidArgumentException('The time-out is not between a millisecond and a day, in seconds.');
+            throw new \InvalidArgumentException('`timeout` must be a number of seconds from 0.001 to 86,400 (a day).');
         }
         if ($retries < 0) {
-            throw new \InvalidArgumentException('The number of retries is negative.');
+            throw new \InvalidArgumentException('`retries` must be 0 or a positive integer.');
         }
+        $this->processId = getmypid();
         $this->baseUrl = rtrim($baseUrl, '/');
         // Redirects are not followed, because CURLOPT_FOLLOWLOCATION is off by default.
         curl_setopt_array($this->curl, [
@@ -43,8 +48,9 @@ final class Transport
             CURLOPT_PATH_AS_IS => true,
             CURLOPT_RETURNTRANSFER => true,
             CURLOPT_TIMEOUT_MS => (int) ($timeout * 1000),
-            CURLOPT_CONNECTTIMEOUT_MS => (int) (min($timeout, self::MAX_CONNECT_SECONDS) * 1000),
             CURLOPT_NOSIGNAL => true,
+            // So that the token in the request can be found in the response.
+            CURLINFO_HEADER_OUT => true,
         ]);
     }
 
@@ -62,12 +68,15 @@ final class Transport
             $retryAfter = 0;
             try {
                 $response = $this->attempt($method, $path, $headers, $body);
-                if ($response->isSuccess() || $method === 'DELETE' && $response->status === 404 && $mayBeDone) {
+                if ($method === 'DELETE' ? $response->status === 204 : $response->isSuccess()) {
                     return $response;
                 }
                 $exception = new ApiException($response);
+                if ($method === 'DELETE' && $mayBeDone && $exception->error_code === 'group_not_found') {
+                    return $response;
+                }
                 $isTransient = in_array($response->status, self::TRANSIENT, true);
-                $mayBeDone = $mayBeDone || $response->status !== 429 && $exception->error_code !== 'unavailable';
+                $mayBeDone = $mayBeDone || $response->status >= 500 && $exception->error_code !== 'unavailable';
                 $retryAfter = min($response->retryAfter(), self::MAX_RETRY_AFTER_SECONDS);
             } catch (ConnectionException | TimeoutException $exception) {
                 $isTransient = true;
@@ -85,13 +94,14 @@ final class Transport
     /** @param array<string, string> $headers */
     private function attempt(string $method, string $path, array $headers, ?string $body): Response
     {
+        if ($this->processId !== getmypid()) {
+            // After a fork, both processes would use the same connection. The copy has a new one.
+            $this->processId = getmypid();
+            $this->curl = curl_copy_handle($this->curl);
+        }
         // libcurl omits headers without a value. It would send `Expect: 100-continue`, which delays large bodies.
         $lines = ['Accept: application/json', 'Content-Type:' . ($body === null ? '' : ' application/json'), 'Expect:'];
         foreach ($headers as $name => $value) {
-            // A value that is empty would be omitted too, and a line break would start another header.
-            if (preg_match('/^[!-~]([ -~]*[!-~])?$/D', $value) !== 1) {
-                throw new \InvalidArgumentException("$name is empty or contains a character that it cannot have.");
-            }
             $lines[] = "$name: $value";
         }
         $received = [];
@@ -104,8 +114,10 @@ final class Transport
             // If a connection that it reuses breaks, libcurl itself sends the request again, which is not safe here.
             CURLOPT_FRESH_CONNECT => $method === 'DELETE' || isset($headers['If-Match']),
             CURLOPT_HEADERFUNCTION => static function (\CurlHandle $curl, string $line) use (&$received): int {
+                // A status line begins another response: interim responses, such as 103, come before the response.
+                $received = str_starts_with($line, 'HTTP/') ? [] : $received;
                 [$name, $value] = [...explode(':', $line, 2), ''];
-                $received[strtolower($name)] = trim($value);
+                $received[strtolower(trim($name))] = trim($value);
                 return strlen($line);
             },
         ]);
@@ -113,12 +125,18 @@ final class Transport
             curl_setopt($this->curl, CURLOPT_POSTFIELDS, $body);
         }
         $content = curl_exec($this->curl);
-        if ($content === false) {
-            $class = curl_errno($this->curl) === CURLE_OPERATION_TIMEDOUT
-                ? TimeoutException::class
-                : ConnectionException::class;
-            throw new $class(curl_error($this->curl));
+        if (curl_errno($this->curl) === CURLE_OPERATION_TIMEDOUT) {
+            $error = curl_error($this->curl);
+            throw new TimeoutException(
+                "There was no complete response within $this->timeout seconds. Try again later. $error"
+            );
         }
-        return new Response(curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $received, $content);
+        // The headers end with an empty line. libcurl ignores it if a connection closes before.
+        if ($content === false || !isset($received[''])) {
+            $error = curl_error($this->curl) ?: 'The response ends in its headers.';
+            throw new ConnectionException("The connection failed. Check the network and the base URL. $error");
+        }
+        preg_match('/^Authorization: Bearer (.*)\r$/m', curl_getinfo($this->curl, CURLINFO_HEADER_OUT), $match);
+        return new Response(curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE), $received, $content, $match[1]);
     }
 }

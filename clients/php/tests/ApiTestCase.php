@@ -26,6 +26,19 @@ abstract class ApiTestCase extends TestCase
         return new ApiClient(getenv('GROUPS_TOKEN'), $server?->url ?? getenv('GROUPS_URL'), $timeout, $retries);
     }
 
+    /** Runs a program whose variable `$token` contains the token, and returns what it prints. */
+    protected static function runProgram(string $code): string
+    {
+        $program = 'require "' . __DIR__ . '/../vendor/autoload.php"; $token = getenv("GROUPS_TOKEN");' . $code;
+        $environment = ['PROTOCOL_BASE_URL' => getenv('GROUPS_URL'), ...getenv()];
+        // Stack traces with arguments, as in PHP's default configuration.
+        $command = [PHP_BINARY, '-d', 'zend.exception_ignore_args=0', '-r', $program];
+        $process = proc_open($command, [1 => ['pipe', 'w'], 2 => ['redirect', 1]], $pipes, null, $environment);
+        $printed = stream_get_contents($pipes[1]);
+        self::assertSame(0, proc_close($process), $printed);
+        return $printed;
+    }
+
     /** Returns a name that no other group has. */
     protected static function newName(): string
     {

@@ -65,14 +65,17 @@ final class RequestsTest extends ApiTestCase
                 fn () => $groups->create(['name' => 'x'], idempotencyKey: "a\r\nX-Injected: 1"),
                 fn () => $groups->update('x', [], ifMatch: ''),
                 fn () => $groups->delete('x', ifMatch: ' '),
+                fn () => $groups->update('x', [], ifMatch: '"a" '),
+                // Files without strict types would convert it to the string "1".
+                fn () => $groups->update('x', [], ifMatch: true),
+                fn () => $groups->delete('x', ifMatch: true),
                 fn () => $groups->create(['name' => "\xff"]),
                 fn () => $groups->create(['name' => INF]),
                 fn () => $this->client(timeout: 0),
                 fn () => $this->client(timeout: NAN),
                 fn () => $this->client(retries: -1),
-                fn () => new ApiClient('token', 'file:///etc/passwd'),
-                fn () => new ApiClient('token', 'https://example.com/?a=b'),
-                fn () => new ApiClient('token', 'example.com'),
+                fn () => new ApiClient(''),
+                fn () => new ApiClient('two tokens'),
             ] as $call
         ) {
             self::catch(\InvalidArgumentException::class, $call);
@@ -80,6 +83,38 @@ final class RequestsTest extends ApiTestCase
         // The ETag of a group of a page is null.
         self::catch(\TypeError::class, fn () => $groups->update('x', [], ifMatch: $groups->list()->data[0]->etag));
         self::assertSame(['GET /v1/groups'], $proxy->requests());
+    }
+
+    public function testABaseUrlThatIsNotOneIsReported(): void
+    {
+        $message = 'The base URL must be an http or https URL without credentials, query or fragment, such as '
+            . 'https://api.protocol.chat.';
+        $urls = ['', 'example.com', 'file:///etc/passwd', 'http://', ' http://a.example', 'http://a.example:99999',
+            'https://u:p@a.example', 'https://u@a.example', 'https://a.example?', 'https://a.example/?a=b',
+            'https://a.example#b'];
+        foreach ($urls as $url) {
+            // The token is not used before the base URL is valid.
+            $error = self::catch(\InvalidArgumentException::class, fn () => new ApiClient('', $url));
+            self::assertSame($message, $error->getMessage());
+        }
+    }
+
+    public function testAForkedProcessDoesNotUseTheConnectionOfItsParent(): void
+    {
+        $groups = $this->client()->groups;
+        $ids = array_map(fn () => $groups->create(['name' => 'x'])->id, range(0, 1));
+        $printed = self::runProgram("
+            \$groups = (new Protocol\\ApiClient(\$token))->groups;
+            \$groups->get('$ids[0]');
+            \$child = pcntl_fork();
+            \$id = \$child === 0 ? '$ids[0]' : '$ids[1]';
+            for (\$request = 0; \$request < 50; \$request++) {
+                \$groups->get(\$id)->id === \$id or exit('wrong');
+            }
+            echo 'right';
+            \$child === 0 or pcntl_wait(\$status);
+        ");
+        self::assertSame('rightright', $printed);
     }
 
     public function testRedirectsAreNotFollowed(): void
@@ -90,7 +125,7 @@ final class RequestsTest extends ApiTestCase
 
     public function testTheBaseUrlMayEndWithASlash(): void
     {
-        $client = new ApiClient(getenv('GROUPS_TOKEN'), getenv('GROUPS_URL') . '/');
+        $client = new ApiClient(getenv('GROUPS_TOKEN'), strtoupper(getenv('GROUPS_URL')) . '//');
         self::assertCount(1, $client->groups->list(limit: 1)->data);
     }
 

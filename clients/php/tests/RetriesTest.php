@@ -19,7 +19,7 @@ final class RetriesTest extends ApiTestCase
     }
 
     /** @return list<array{string}> */
-    public function transientFaults(): array
+    public static function transientFaults(): array
     {
         return [['503'], ['429'], ['408'], ['500'], ['502'], ['504'], ['unknown'], ['html'], ['close'], ['slow:2']];
     }
@@ -91,7 +91,7 @@ final class RetriesTest extends ApiTestCase
     }
 
     /** @return list<array{string, class-string}> */
-    public function unknownOutcomes(): array
+    public static function unknownOutcomes(): array
     {
         $api = \Protocol\ApiException::class;
         return [
@@ -116,9 +116,9 @@ final class RetriesTest extends ApiTestCase
     }
 
     /** @return list<array{string}> */
-    public function noOutcomes(): array
+    public static function noOutcomes(): array
     {
-        return [['429'], ['503']];
+        return [['408'], ['429'], ['503']];
     }
 
     public function testAnUpdateWithIfMatchIsRetriedIfTheConnectionCannotBeMade(): void
@@ -150,9 +150,15 @@ final class RetriesTest extends ApiTestCase
         }
     }
 
+    public function testA404ThatIsNotFromTheApiDoesNotEndADelete(): void
+    {
+        $groups = $this->client(Server::faulty('lose', '404'))->groups;
+        self::assertApiError(404, null, null, fn () => $groups->delete(str_repeat('0', 16)));
+    }
+
     public function testADeleteThatWasNotMadeBeforeReportsThatTheGroupIsMissing(): void
     {
-        foreach (['503', '429'] as $fault) {
+        foreach (['503', '429', '408'] as $fault) {
             $groups = $this->client(Server::faulty($fault))->groups;
             self::assertApiError(404, 'group_not_found', null, fn () => $groups->delete(str_repeat('0', 16)));
         }

@@ -40,6 +40,28 @@ final class Server
     }
 
     /**
+     * Starts a server that responds like this to each request.
+     *
+     * @param array<string, string> $headers
+     */
+    public static function responding(int $status, string $body, array $headers = []): self
+    {
+        $head = "HTTP/1.1 $status Status\r\ncontent-length: " . strlen($body) . "\r\n";
+        foreach ($headers as $name => $value) {
+            $head .= "$name: $value\r\n";
+        }
+        return self::raw("$head\r\n$body");
+    }
+
+    /** Starts a server that responds to each request with these bytes, and closes the connection. */
+    public static function raw(string $response): self
+    {
+        $file = tmpfile();
+        fwrite($file, $response);
+        return new self([PHP_BINARY, __DIR__ . '/raw.php', stream_get_meta_data($file)['uri']]);
+    }
+
+    /**
      * Returns the method and path of each request since the last call.
      *
      * @return list<string>

@@ -6,6 +6,7 @@ import builtins
 import copy
 import json
 import logging
+import math
 import pickle
 import pprint
 import traceback
@@ -21,6 +22,7 @@ from protocol_api import ApiClient, ApiError, AsyncApiClient, ProtocolError
 
 StartProxy = Callable[..., FaultyProxy]
 
+NOT_FROM_API = "The response with status {} is not from the API. If it persists, check the base URL."
 NESTED: Any = []
 for _ in range(200):
     NESTED = [NESTED]
@@ -79,7 +81,7 @@ def test_an_error_of_the_api_has_all_details(
 
 @pytest.mark.parametrize(
     ("token", "status", "code"),
-    [("groups_unknown", 401, "token_invalid"), ("two tokens", 400, "token_malformed")],
+    [("groups_unknown", 401, "token_invalid"), ('a"b', 400, "token_malformed")],
 )
 def test_a_wrong_token_is_an_error(token: str, status: int, code: str, make_client: MakeClient) -> None:
     with pytest.raises(ApiError) as error:
@@ -91,8 +93,55 @@ def test_a_wrong_base_url_is_an_error(make_client: MakeClient) -> None:
     with pytest.raises(ApiError) as error:
         make_client(base_url=f"{API}/nowhere").groups.list()
     assert (error.value.status, error.value.code) == (404, "path_not_found")
-    with pytest.raises(ValueError, match="base URL"):
-        make_client(base_url="api.protocol.chat")
+
+
+@pytest.mark.parametrize("client_class", [ApiClient, AsyncApiClient])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(
+            {"base_url": f"https://{rest}"}
+            for rest in ("", "u:p@a.example", "u@a.example", "a.example?", "a.example#b")
+        ),
+        *(
+            {"base_url": url}
+            for url in ("", "api.example", "ftp://a.example", " http://a.example", "http://a:99999", 1)
+        ),
+        *({"timeout": timeout} for timeout in (0, -1, math.nan, math.inf, 1e300, None, "5")),
+        *({"retries": retries} for retries in (-1, 1.5, "2", None)),
+    ],
+)
+def test_invalid_options_are_errors_that_do_not_show_the_token(
+    options: dict[str, Any], client_class: type[ApiClient], token: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^(The base URL|`timeout`|`retries`) must be ") as info:
+        client_class(token, **options)
+    if "base_url" in options:
+        assert str(info.value) == (
+            "The base URL must be an http or https URL without credentials, query or fragment, such as "
+            "https://api.protocol.chat."
+        )
+    assert token not in show_frames_of_the_package(info.value)
+
+
+@pytest.mark.parametrize("client_class", [ApiClient, AsyncApiClient])
+def test_a_proxy_that_is_not_supported_is_an_error_that_does_not_show_the_token(
+    client_class: type[ApiClient], token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for proxy in ("socks5://127.0.0.1:1", "ftp://127.0.0.1:1"):
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        with pytest.raises(
+            ValueError, match=r"^The proxy that the environment variables set cannot be used\. ."
+        ) as info:
+            client_class(token)
+        assert token not in show_frames_of_the_package(info.value)
+
+
+def show_frames_of_the_package(error: Exception) -> str:
+    """Returns the local variables too, because services that collect errors store them."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in shown.stack if "site-packages" in frame.filename]
+    return "".join(f"{frame} {frame.locals}" for frame in frames) + "".join(shown.format_exception_only())
 
 
 @pytest.mark.parametrize(
@@ -102,8 +151,8 @@ def test_a_wrong_base_url_is_an_error(make_client: MakeClient) -> None:
         ("unknown", 503, "api_error", "outcome_unknown", "The fault is outcome_unknown."),
         ("429", 429, None, None, "The fault."),
         ("413", 413, None, None, "The fault."),
-        ("html", 502, None, None, "The response is an error without a message."),
-        ("garbage", 200, None, None, "The response is a success, but its body is not what the API promises."),
+        ("html", 502, None, None, NOT_FROM_API.format(502)),
+        ("garbage", 200, None, None, NOT_FROM_API.format(200)),
     ],
 )
 def test_every_other_body_becomes_the_same_error(
@@ -124,7 +173,20 @@ def respond(status: int, body: str, headers: str = "") -> Respond:
     return write
 
 
-@pytest.mark.parametrize("body", ["", "null", "[]", '"text"', "{", '{"message": null}', '{"message": ["text"]}', "\0"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        '"text"',
+        "{",
+        '{"message": null}',
+        '{"message": ["text"]}',
+        "\0",
+        "[" * 200_000 + "]" * 200_000,
+    ],
+)
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_a_body_that_is_not_expected_is_an_error(
     body: str, status: int, make_client: MakeClient, serve: Callable[[Respond], str]
@@ -135,7 +197,85 @@ def test_a_body_that_is_not_expected_is_an_error(
         with pytest.raises(ApiError) as error:
             call()
         assert (error.value.status, error.value.request_id) == (status, "123")
-        assert error.value.message
+        assert error.value.message == NOT_FROM_API.format(status)
+
+
+GROUP: dict[str, object] = {
+    "id": "a",
+    "name": "b",
+    "description": None,
+    "avatar_url": None,
+    "conversation_id": "c",
+    "contacts": [],
+    "created_at": 1,
+    "archived_at": None,
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "Hello", "code": "group_not_found"},
+        {**GROUP, "id": 1},
+        {**GROUP, "contacts": None},
+        {"data": [GROUP]},
+        {"data": [GROUP], "has_more": "false"},
+        {"data": "", "has_more": False},
+        {"data": [], "has_more": True},
+        {"data": [{}], "has_more": False},
+    ],
+)
+def test_a_success_that_is_not_what_the_api_responds_is_an_error(
+    body: object, make_client: MakeClient, serve: Callable[[Respond], str]
+) -> None:
+    groups = make_client(base_url=serve(respond(200, json.dumps(body)))).groups
+    for call in (lambda: groups.get("a"), groups.list):
+        with pytest.raises(ApiError) as error:
+            call()
+        assert error.value.args == (NOT_FROM_API.format(200), 200, None, None, None, None, None)
+
+
+def test_only_204_is_the_success_of_a_delete(make_client: MakeClient, serve: Callable[[Respond], str]) -> None:
+    for status in (200, 202):
+        with pytest.raises(ApiError) as error:
+            make_client(base_url=serve(respond(status, ""))).groups.delete("a")
+        assert error.value.status == status
+
+
+def test_a_page_from_which_the_next_page_would_be_the_same_is_an_error(
+    make_client: MakeClient, serve: Callable[[Respond], str]
+) -> None:
+    page = json.dumps({"data": [{**GROUP, "id": "b"}, GROUP], "has_more": True})
+    groups = make_client(base_url=serve(respond(200, page))).groups
+    calls: list[Callable[[], Any]] = [
+        lambda: groups.list(starting_after="a"),
+        lambda: groups.list(ending_before="b"),
+        lambda: list(groups.iterate()),
+        lambda: list(groups.iterate(ending_before="0")),
+    ]
+    for call in calls:
+        with pytest.raises(ApiError, match="is not from the API"):
+            call()
+    assert len(groups.list(starting_after="b").data) == 2
+
+
+def test_a_token_that_a_server_repeats_is_not_in_the_error(
+    make_client: MakeClient, serve: Callable[[Respond], str], token: str
+) -> None:
+    names = ("message", "type", "code", "param", "documentation_url")
+    body = json.dumps(dict.fromkeys(names, f"Bearer {token}"))
+    groups = make_client(base_url=serve(respond(403, body, f"x-request-id: {token}\r\n"))).groups
+    with pytest.raises(ApiError) as info:
+        groups.list()
+    assert {getattr(info.value, name) for name in names} == {"Bearer ***"}
+    assert info.value.request_id == "***"
+    broken = serve(lambda connection, head: connection.wfile.write(f"HTTP/1.1 {token}\r\n\r\n".encode()))  # type: ignore[arg-type]
+    with pytest.raises(protocol_api.ConnectionError, match=r"\*\*\*") as lost:
+        make_client(base_url=broken, retries=0).groups.list()
+    for error in (info.value, lost.value):
+        shown = show_frames_of_the_package(error)
+        assert "_call" in shown
+        assert token not in shown
 
 
 def test_new_members_of_a_response_are_ignored(make_client: MakeClient, serve: Callable[[Respond], str]) -> None:
@@ -185,11 +325,13 @@ def test_objects_do_not_show_the_token(client_class: type[ApiClient], token: str
 def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
     suffix: str, client_class: type[ApiClient], token: str
 ) -> None:
-    with pytest.raises(ValueError, match="`token`") as error:
+    message = r"^The token must be a string of visible ASCII characters without spaces\.$"
+    with pytest.raises(ValueError, match=message) as error:
         client_class(token + suffix)
-    assert token not in "".join(traceback.format_exception(error.value))
-    with pytest.raises(ValueError, match="`token`"):
-        client_class("")
+    assert token not in show_frames_of_the_package(error.value)
+    for invalid in ("", "two tokens", None):
+        with pytest.raises(ValueError, match=message):
+            client_class(invalid)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("no_backoff")

@@ -18,15 +18,6 @@ from protocol_api import ApiClient
 
 FOLDER = ROOT / "clients/python"
 
-# The samples of the documentation page.
-SAMPLES = [
-    "client.groups.list()",
-    'client.groups.create(name="Plaza Hotel")',
-    'client.groups.get("L7cGNIBKZiNJ6wqF")',
-    'client.groups.update("L7cGNIBKZiNJ6wqF", description="The finest in New York.")',
-    'client.groups.delete("L7cGNIBKZiNJ6wqF")',
-]
-
 
 def run(code: str, token: str) -> str:
     """Runs a program, and returns what it prints."""
@@ -34,12 +25,6 @@ def run(code: str, token: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
-
-
-def test_the_samples_of_the_documentation_page_work(token: str) -> None:
-    for sample in SAMPLES:
-        client = "from protocol_api import ApiClient\n\nclient = ApiClient(token)\n\n"
-        run(f"import os\ntoken = os.environ['PROTOCOL_TOKEN']\n{client}{sample}\n", token)
 
 
 def test_the_examples_of_the_readme_work(token: str) -> None:
@@ -65,7 +50,11 @@ def test_requests_identify_the_client(make_client: MakeClient, serve: Callable[[
 def test_the_public_api_is_the_default(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROTOCOL_BASE_URL", raising=False)
     assert ApiClient(token)._http.base_url == "https://api.protocol.chat"
-    assert ApiClient(token, base_url=API)._http.base_url == API
+    monkeypatch.setenv("PROTOCOL_BASE_URL", "")
+    assert ApiClient(token)._http.base_url == "https://api.protocol.chat"
+    monkeypatch.setenv("PROTOCOL_BASE_URL", API)
+    assert ApiClient(token)._http.base_url == API
+    assert ApiClient(token, base_url="HTTPS://a.example/b/")._http.base_url == "https://a.example/b/"
 
 
 def test_both_distributions_contain_the_license_and_the_types() -> None:

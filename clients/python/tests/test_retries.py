@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 from conftest import FaultyProxy, MakeClient, Respond
 
-from protocol_api import ApiClient, ApiError, ConnectionError, ProtocolError, TimeoutError, _core
+from protocol_api import ApiClient, ApiError, AsyncApiClient, ConnectionError, ProtocolError, TimeoutError, _core
 
 SAMPLE = "L7cGNIBKZiNJ6wqF"
 
@@ -104,14 +106,23 @@ def test_an_update_with_if_match_that_was_not_applied_is_retried(
     assert len(proxy.requests()) == 2
 
 
-@pytest.mark.parametrize("if_match", [None, "*"])
+@pytest.mark.parametrize("condition", [{}, {"if_match": "*"}])
 def test_a_delete_whose_response_is_lost_succeeds(
-    if_match: str | None, client: ApiClient, make_client: MakeClient, faulty_proxy: StartProxy
+    condition: dict[str, str], client: ApiClient, make_client: MakeClient, faulty_proxy: StartProxy
 ) -> None:
     id = client.groups.create(name="Plaza Hotel").id
     proxy = faulty_proxy("lose")
-    make_client(base_url=proxy.url).groups.delete(id, if_match=if_match)
+    make_client(base_url=proxy.url).groups.delete(id, **condition)
     assert proxy.requests() == [f"DELETE /v1/groups/{id}"] * 2
+
+
+@pytest.mark.usefixtures("no_backoff")
+def test_a_404_that_is_not_from_the_api_does_not_end_a_delete(
+    make_client: MakeClient, faulty_proxy: StartProxy
+) -> None:
+    with pytest.raises(ApiError) as error:
+        make_client(base_url=faulty_proxy("lose", "404").url).groups.delete("0" * 16)
+    assert (error.value.status, error.value.code) == (404, None)
 
 
 @pytest.mark.parametrize("faults", [[], ["429"], ["503"]])
@@ -132,15 +143,34 @@ def test_a_slow_body_is_a_time_out(make_client: MakeClient, serve: Callable[[Res
             time.sleep(0.1)
 
     start = time.monotonic()
-    with pytest.raises(TimeoutError):
+    message = r"^There was no complete response within 0\.5 seconds\. Try again later\. ReadTimeout: ."
+    with pytest.raises(TimeoutError, match=message):
         make_client(base_url=serve(drip), timeout=0.5, retries=0).groups.list()
+    assert 0.5 <= time.monotonic() - start < 1.5
+
+
+def test_slow_headers_are_a_time_out_of_the_asynchronous_client(token: str, serve: Callable[[Respond], str]) -> None:
+    def drip(connection, head) -> None:  # type: ignore[no-untyped-def]
+        connection.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(30):
+            connection.wfile.write(b"x")
+            time.sleep(0.1)
+
+    async def call() -> None:
+        async with AsyncApiClient(token, base_url=serve(drip), timeout=0.5, retries=0) as client:
+            await client.groups.list()
+
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(call())
     assert 0.5 <= time.monotonic() - start < 1.5
 
 
 def test_a_connection_that_cannot_be_made_is_retried(make_client: MakeClient, serve: Callable[[Respond], str]) -> None:
     groups = make_client(base_url="http://127.0.0.1:1").groups
     start = time.monotonic()
-    with pytest.raises(ConnectionError, match="ConnectError"):
+    message = r"^The connection failed\. Check the network and the base URL\. ConnectError: ."
+    with pytest.raises(ConnectionError, match=message):
         groups.update(SAMPLE, name="Ritz", if_match="*")
     # The waits are random. Both are shorter than this only once in 50,000 times.
     assert time.monotonic() - start > 0.003
@@ -150,13 +180,17 @@ def response(status: int, retry_after: str = "") -> _core.Response:
     return _core.Response(status, httpx.Headers({b"retry-after": retry_after.encode()}), b"")
 
 
+def new_call(request: _core.Request[Any], retries: int) -> _core.Call[Any]:
+    return _core.Call(request, 30, retries, httpx.Headers({"Authorization": "Bearer token"}))
+
+
 def test_waits_grow_and_are_random() -> None:
     for attempts, longest in enumerate([0.5, 1, 2, 4, 8, 8, 8]):
         delays = []
         for _ in range(200):
-            call = _core.Call(_core.get_group(SAMPLE), retries=10)
+            call = new_call(_core.get_group(SAMPLE), retries=10)
             for _ in range(attempts + 1):
-                delay = call.delay(response(503))
+                delay = call.record(response(503))
             assert delay is not None
             delays.append(delay)
         assert 0 <= min(delays) < longest / 4
@@ -169,23 +203,22 @@ def test_waits_grow_and_are_random() -> None:
         ("3", 3, 3),
         ("30", 30, 30),
         ("86400", 30, 30),
-        ("9" * 5000, 0, 0.5),
+        ("9" * 5000, 30, 30),
         ("0", 0, 0.5),
         ("-1", 0, 0.5),
         ("٣", 0, 0.5),
     ],
 )
 def test_retry_after_is_capped(retry_after: str, least: float, most: float) -> None:
-    delay = _core.Call(_core.get_group(SAMPLE), retries=1).delay(response(429, retry_after))
+    delay = new_call(_core.get_group(SAMPLE), retries=1).record(response(429, retry_after))
     assert delay is not None
     assert least <= delay <= most
 
 
 def test_only_updates_with_if_match_depend_on_what_was_sent() -> None:
     errors = [httpx.ConnectError(""), httpx.ConnectTimeout(""), httpx.ReadError(""), httpx.ReadTimeout("")]
-    requests = [_core.update_group(SAMPLE, {}, "*"), _core.update_group(SAMPLE, {}, None)]
+    requests = [_core.update_group(SAMPLE, {}, "*"), _core.update_group(SAMPLE, {}, _core.UNSET)]
     retried = [
-        _core.Call(request, retries=1).delay(error) is not None
-        for request, error in itertools.product(requests, errors)
+        new_call(request, retries=1).record(error) is not None for request, error in itertools.product(requests, errors)
     ]
     assert retried == [True, True, False, False, True, True, True, True]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import httpx
 
 from . import _core
@@ -22,11 +22,14 @@ T = TypeVar("T")
 class ApiClient:
     """A client of the API. Threads may share it.
 
-    Raises ValueError if the token cannot be sent, or the base URL is not one.
+    Raises ValueError if the token or an option is invalid.
     """
 
     def __init__(self, token: str, *, base_url: str | None = None, timeout: float = 30, retries: int = 2) -> None:
-        self._http = httpx.Client(**_core.http_options(token, base_url))
+        headers = _core.auth_headers(token)
+        # Services that collect errors store the local variables of stack frames.
+        del token
+        self._http = _core.make_http(httpx.Client, headers, base_url, timeout, retries)
         self._timeout = timeout
         self._retries = retries
         self.groups = Groups(self)
@@ -42,8 +45,8 @@ class ApiClient:
         self.close()
 
     def _call(self, request: _core.Request[T]) -> T:
-        call = _core.Call(request, self._retries)
-        while (delay := call.delay(self._attempt(request))) is not None:
+        call = _core.Call(request, self._timeout, self._retries, self._http.headers)
+        while (delay := call.record(self._attempt(request))) is not None:
             time.sleep(delay)
         return call.result()
 
@@ -51,7 +54,7 @@ class ApiClient:
         deadline = _core.Deadline(self._timeout)
         body = bytearray()
         try:
-            with self._http.stream(**_core.send_options(request, deadline)) as response:
+            with self._http.stream(**_core.send_options(request), extensions={"timeout": deadline}) as response:
                 for part in response.iter_bytes():
                     deadline.check()
                     body += part
@@ -75,7 +78,7 @@ class Groups:
 
         `limit` is the size of a page.
         """
-        following: ListParameters | None = {"limit": 100, **parameters}
+        following: ListParameters | None = _core.first_page(parameters)
         while following is not None:
             groups, following = _core.follow(following, self.list(**following))
             yield from groups
@@ -88,11 +91,11 @@ class Groups:
         """Returns a group."""
         return self._client._call(_core.get_group(id))
 
-    def update(self, id: str, *, if_match: str | None = None, **changes: Unpack[GroupChanges]) -> Group:
+    def update(self, id: str, *, if_match: str | None = _core.UNSET, **changes: Unpack[GroupChanges]) -> Group:
         """Changes a group, and returns it. Other members keep their values. None clears a member."""
         return self._client._call(_core.update_group(id, changes, if_match))
 
-    def delete(self, id: str, *, if_match: str | None = None) -> None:
+    def delete(self, id: str, *, if_match: str | None = _core.UNSET) -> None:
         """Deletes a group and its messages permanently."""
         self._client._call(_core.delete_group(id, if_match))
 
@@ -101,7 +104,10 @@ class AsyncApiClient:
     """ApiClient for asyncio: its methods are coroutines."""
 
     def __init__(self, token: str, *, base_url: str | None = None, timeout: float = 30, retries: int = 2) -> None:
-        self._http = httpx.AsyncClient(**_core.http_options(token, base_url))
+        headers = _core.auth_headers(token)
+        # Services that collect errors store the local variables of stack frames.
+        del token
+        self._http = _core.make_http(httpx.AsyncClient, headers, base_url, timeout, retries)
         self._timeout = timeout
         self._retries = retries
         self.groups = AsyncGroups(self)
@@ -117,22 +123,20 @@ class AsyncApiClient:
         await self.close()
 
     async def _call(self, request: _core.Request[T]) -> T:
-        call = _core.Call(request, self._retries)
-        while (delay := call.delay(await self._attempt(request))) is not None:
-            await asyncio.sleep(delay)
+        call = _core.Call(request, self._timeout, self._retries, self._http.headers)
+        while (delay := call.record(await self._attempt(request))) is not None:
+            await anyio.sleep(delay)
         return call.result()
 
     async def _attempt(self, request: _core.Request[T]) -> _core.Response | httpx.RequestError:
-        deadline = _core.Deadline(self._timeout)
-        body = bytearray()
         try:
-            async with self._http.stream(**_core.send_options(request, deadline)) as response:
-                async for part in response.aiter_bytes():
-                    deadline.check()
-                    body += part
+            with anyio.fail_after(self._timeout):
+                response = await self._http.request(**_core.send_options(request))
+        except TimeoutError:
+            return httpx.ReadTimeout("The whole attempt took too long.")
         except httpx.RequestError as error:
             return error
-        return _core.Response(response.status_code, response.headers, bytes(body))
+        return _core.Response(response.status_code, response.headers, response.content)
 
 
 class AsyncGroups:
@@ -145,7 +149,7 @@ class AsyncGroups:
         return await self._client._call(_core.list_groups(parameters))
 
     async def iterate(self, **parameters: Unpack[ListParameters]) -> AsyncIterator[Group]:
-        following: ListParameters | None = {"limit": 100, **parameters}
+        following: ListParameters | None = _core.first_page(parameters)
         while following is not None:
             groups, following = _core.follow(following, await self.list(**following))
             for group in groups:
@@ -157,8 +161,8 @@ class AsyncGroups:
     async def get(self, id: str) -> Group:
         return await self._client._call(_core.get_group(id))
 
-    async def update(self, id: str, *, if_match: str | None = None, **changes: Unpack[GroupChanges]) -> Group:
+    async def update(self, id: str, *, if_match: str | None = _core.UNSET, **changes: Unpack[GroupChanges]) -> Group:
         return await self._client._call(_core.update_group(id, changes, if_match))
 
-    async def delete(self, id: str, *, if_match: str | None = None) -> None:
+    async def delete(self, id: str, *, if_match: str | None = _core.UNSET) -> None:
         await self._client._call(_core.delete_group(id, if_match))
