@@ -558,6 +558,10 @@ fn the_delays_and_retention_periods_of_the_purge_fit_together() {
     );
     let stream = &properties("PurgePipe")["SourceParameters"]["DynamoDBStreamParameters"];
     assert_eq!(stream["MaximumRetryAttempts"], -1);
+    // One record that cannot be sent neither stops the others nor is lost.
+    assert_eq!(stream["OnPartialBatchItemFailure"], "AUTOMATIC_BISECT");
+    let failures = &stream["DeadLetterConfig"]["Arn"]["Fn::GetAtt"];
+    assert_eq!(failures, "PurgePipeFailuresQueue.Arn");
     assert!(
         number(&stream["MaximumRecordAgeInSeconds"]) < days,
         "the stream keeps records longer"
