@@ -133,6 +133,7 @@ fn metrics_are_members_of_their_lines_and_all_of_them_are_logged() {
         "dynamodb_throttles",
         "idempotent_replays",
         "messages_purged",
+        "purges_unfinished",
         "requests",
         "server_errors",
     ];

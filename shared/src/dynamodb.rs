@@ -100,7 +100,7 @@ impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> ServiceError fo
 
 /// The attempts of one request: how many there may be, for how long, and whether one of them may have
 /// changed something although it failed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Attempts {
     deadline: Instant,
     max_failures: u32,
@@ -156,15 +156,6 @@ impl Attempts {
             max_failures: u32::MAX,
             max_conflicts: u32::MAX,
             ..Self::for_write()
-        }
-    }
-
-    /// The attempts of a second request, which finds out what the first one has done. They are what is left of the
-    /// first one's, but one at least.
-    pub(crate) fn to_confirm(&self) -> Self {
-        Self {
-            failures: self.failures.min(self.max_failures - 1),
-            ..self.clone()
         }
     }
 
@@ -231,12 +222,12 @@ impl Attempts {
             Failure::Conflict => {
                 self.conflicts = self.conflicts.saturating_add(1);
                 let factor = self.conflicts.min(100);
-                (self.conflicts == self.max_conflicts, BACKOFF * factor)
+                (self.conflicts >= self.max_conflicts, BACKOFF * factor)
             }
             _ => {
                 self.failures = self.failures.saturating_add(1);
                 let factor = 2_u32.pow((self.failures - 1).min(10));
-                (self.failures == self.max_failures, BACKOFF * factor)
+                (self.failures >= self.max_failures, BACKOFF * factor)
             }
         };
         let left = self.deadline.saturating_duration_since(Instant::now());
@@ -324,4 +315,27 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 /// Returns a random number from 0 to 1.
 fn random_fraction() -> f64 {
     getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_leaves_time_for_a_last_attempt() {
+        let left = LAST_ATTEMPT + Duration::from_secs(1);
+        // Waits are random. Without the limit, only one in five would be as short.
+        for _ in 0..10 {
+            let mut attempts = Attempts::until(Instant::now() + left);
+            attempts.failures = 20;
+            let begun = tokio::time::Instant::now();
+            let retried = attempts.retry_failure(Failure::Throttled, "").await;
+            retried.expect("there is time for another attempt");
+            assert!(
+                begun.elapsed() <= left - LAST_ATTEMPT,
+                "{:?}",
+                begun.elapsed()
+            );
+        }
+    }
 }

@@ -60,7 +60,7 @@ where
             (message, result)
         };
         let all = join_all(payload.messages.into_iter().map(handle));
-        let (results, stats) = with_stats(all).await;
+        let (results, mut stats) = with_stats(all).await;
         let mut first_error = None;
         let mut batch_item_failures = Vec::new();
         for (Message { message_id, body }, result) in results {
@@ -80,6 +80,7 @@ where
             let item_identifier = message_id;
             batch_item_failures.push(Failed { item_identifier });
         }
+        stats.purges_unfinished = batch_item_failures.len() as u32;
         invocation.end(None, first_error.as_ref(), &stats);
         Ok::<_, Infallible>(Report {
             batch_item_failures,

@@ -184,8 +184,8 @@ fn client_with_groups(count: usize) -> Client {
     let client = Client::new();
     let put_request = |number: usize| {
         let mut item = local::sample::item(&client.account_id).expect("the sample is valid");
-        // Eleven of these are less than the 4 KB of one unit.
-        item["description"] = json!({ "S": "" });
+        // Eleven of these are less than the 4 KB of one unit, however long the account id is.
+        item["contacts"] = json!({ "S": "[]" });
         item["id"] = json!({ "S": format!("{number:016}") });
         if number % 2 == 1 {
             item["account_state"] = json!({ "S": format!("{}#archived", client.account_id) });

@@ -111,10 +111,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn the_messages_of_a_deleted_group_are_deleted_and_those_of_another_group_are_not() {
     let (client, dynamodb) = (Client::new(), stack().dynamodb());
     let (path, conversation_id) = create_group(&client);
-    let (_, other) = create_group(&client);
+    let (other_path, other) = create_group(&client);
     write_messages(dynamodb, &conversation_id, 60);
     write_messages(dynamodb, &other, 30);
-    client.put(&path, &json!({ "archived_at": 1 })).group(200);
+    // If the pipe sent updates too, the messages of the other group would be purged first.
+    for path in [&other_path, &path] {
+        client.put(path, &json!({ "archived_at": 1 })).group(200);
+    }
     assert_eq!(client.delete(&path).status, 204);
     // The messages service may still be writing while the queue delays its message.
     wait_for("the message in the queue", PURGE_TIMEOUT, || {
@@ -277,17 +280,24 @@ fn it_returns_before_its_time_out_whatever_dynamodb_replies() {
 }
 
 #[test]
-fn items_that_dynamodb_does_not_process_are_sent_again() {
+fn items_that_dynamodb_throttles_or_does_not_process_are_sent_again() {
     let dynamodb = stack().dynamodb();
     let (_, conversation_id) = create_group(&Client::new());
-    write_messages(dynamodb, &conversation_id, 60);
-    let batches = AtomicUsize::new(0);
+    // One batch, which fails more often than a request of an endpoint may.
+    write_messages(dynamodb, &conversation_id, 25);
+    let attempts = AtomicUsize::new(0);
     let proxy = start_proxy("purge-messages", move |request| {
-        if request.operation == "BatchWriteItem" && batches.fetch_add(1, Ordering::SeqCst) < 4 {
-            let unprocessed = json!({ "UnprocessedItems": request.input["RequestItems"] });
-            return Reply::Respond(200, unprocessed.to_string());
+        if request.operation != "BatchWriteItem" {
+            return Reply::Pass;
         }
-        Reply::Pass
+        match attempts.fetch_add(1, Ordering::SeqCst) {
+            0 | 2 => {
+                let unprocessed = json!({ "UnprocessedItems": request.input["RequestItems"] });
+                Reply::Respond(200, unprocessed.to_string())
+            }
+            1 | 3 => Reply::error(400, "ThrottlingException", "a secret"),
+            _ => Reply::Pass,
+        }
     });
     let messages = [build_message("1", &conversation_id)];
     assert_eq!(

@@ -504,13 +504,15 @@ fn an_unconfirmed_revocation_is_an_error_that_recommends_to_repeat_it() {
     );
 }
 
-#[test]
-fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
-    let client = Client::new();
+/// Starts a proxy that throttles the first two attempts to create a group, and drops the response to the third one.
+fn start_losing_last_create(reply_to_read: Reply) -> DynamoDbProxy {
     let attempts = AtomicUsize::new(0);
-    let proxy = start_proxy("create-group", move |request| {
-        if request.operation != "PutItem" {
+    start_proxy("create-group", move |request| {
+        if request.is_for_token() {
             return Reply::Pass;
+        }
+        if request.operation == "GetItem" {
+            return reply_to_read.clone();
         }
         if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
             return Reply::error(400, "ThrottlingException", "a secret");
@@ -518,12 +520,78 @@ fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
         let made = stack().dynamodb().call("PutItem", &request.input);
         made.expect("the write is carried out");
         Reply::Close
-    });
+    })
+}
+
+#[test]
+fn a_create_is_confirmed_even_if_its_last_attempt_is_the_lost_one() {
+    let client = Client::new();
+    let proxy = start_losing_last_create(Reply::Pass);
     let event = build_event_for("create-group", &client, &[], "");
     let (response, _) = invoke(&mut start_instance("create-group", proxy.url()), &event);
     let group = response.group(201);
     assert_eq!(proxy.intercepted(), 3);
     assert_eq!(client.get("/v1/groups").page().0, [group]);
+}
+
+#[test]
+fn a_create_without_attempts_left_is_confirmed_by_one_attempt_at_most() {
+    let client = Client::new();
+    let throttled = Reply::error(400, "ThrottlingException", "a secret");
+    let proxy = start_losing_last_create(throttled);
+    let event = build_event_for("create-group", &client, &[], "");
+    let (response, _) = invoke(&mut start_instance("create-group", proxy.url()), &event);
+    assert_unknown(&response);
+    assert_eq!(proxy.intercepted(), 4);
+}
+
+#[test]
+fn a_lost_write_stays_unknown_if_its_repetitions_are_throttled() {
+    for (function, headers) in [
+        ("create-group", &[("idempotency-key", "a-key")][..]),
+        ("update-group", &[]),
+        ("delete-group", &[]),
+    ] {
+        let (client, path) = create_client_and_group();
+        let attempts = AtomicUsize::new(0);
+        let proxy = start_proxy(function, move |request| {
+            if request.is_for_token() {
+                return Reply::Pass;
+            }
+            match attempts.fetch_add(1, Ordering::SeqCst) {
+                0 => Reply::Close,
+                _ => Reply::error(400, "ThrottlingException", "a secret"),
+            }
+        });
+        let event = build_event_for(function, &client, headers, &path);
+        let (response, _) = invoke(&mut start_instance(function, proxy.url()), &event);
+        assert_unknown(&response);
+        assert_eq!(proxy.intercepted(), 3, "{function}");
+    }
+}
+
+#[test]
+fn a_create_does_not_overwrite_a_group_with_the_same_id() {
+    for headers in [&[][..], &[("idempotency-key", "a-key")]] {
+        let client = Client::new();
+        let proxy = start_proxy("create-group", move |request| {
+            let item = match request.operation.as_str() {
+                "PutItem" => &request.input["Item"],
+                "TransactWriteItems" => &request.input["TransactItems"][1]["Put"]["Item"],
+                _ => return Reply::Pass,
+            };
+            let mut item = item.clone();
+            item["name"] = json!({ "S": "first" });
+            let put = json!({ "TableName": "GroupsTable", "Item": item });
+            let stored = stack().dynamodb().call("PutItem", &put);
+            stored.expect("the other group is stored");
+            Reply::Pass
+        });
+        let event = build_event_for("create-group", &client, headers, "");
+        let (response, _) = invoke(&mut start_instance("create-group", proxy.url()), &event);
+        response.assert_error(500, "internal", None);
+        assert_eq!(client.get("/v1/groups").page().0[0]["name"], "first");
+    }
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn every_alarm_notifies_and_is_in_the_runbook() {
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
         alarms += 1;
     }
-    assert_eq!(alarms, 8);
+    assert_eq!(alarms, 9);
 }
 
 #[test]
@@ -558,6 +558,10 @@ fn the_delays_and_retention_periods_of_the_purge_fit_together() {
     );
     let stream = &properties("PurgePipe")["SourceParameters"]["DynamoDBStreamParameters"];
     assert_eq!(stream["MaximumRetryAttempts"], -1);
+    // One record that cannot be sent neither stops the others nor is lost.
+    assert_eq!(stream["OnPartialBatchItemFailure"], "AUTOMATIC_BISECT");
+    let failures = &stream["DeadLetterConfig"]["Arn"]["Fn::GetAtt"];
+    assert_eq!(failures, "PurgePipeFailuresQueue.Arn");
     assert!(
         number(&stream["MaximumRecordAgeInSeconds"]) < days,
         "the stream keeps records longer"
@@ -571,6 +575,13 @@ fn the_delays_and_retention_periods_of_the_purge_fit_together() {
     let age = number(&properties("PurgeAgeAlarm")["Threshold"]);
     let delay = number(&delay["MaxValue"]);
     assert!((delay + visibility + timeout..delay + 2 * visibility).contains(&age));
+    let unfinished = properties("PurgeUnfinishedAlarm");
+    assert_eq!(unfinished["MetricName"], "purges_unfinished");
+    assert_eq!(unfinished["Dimensions"][0]["Value"], "purge-messages");
+    assert!(
+        number(&unfinished["Period"]) > visibility + timeout,
+        "each period has an attempt"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Groups, and the requests that create and change them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,10 +32,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// Creates the group that `new` asks for, with a conversation of its own. The clock is read once, so that
-    /// groups sort by id as they do by `created_at`.
+    /// Creates the group that `new` asks for, with a conversation of its own.
     pub fn create(new: NewGroup) -> Self {
-        let now = timestamp::since_epoch();
+        Self::create_at(timestamp::since_epoch(), new)
+    }
+
+    /// Creates a group at one time, so that groups sort by id as they do by `created_at`.
+    fn create_at(now: Duration, new: NewGroup) -> Self {
         Self {
             version: Version::new(),
             id: Id::created_at(now),
@@ -189,5 +194,26 @@ impl GroupChanges {
             && self.avatar_url == Change::Keep
             && self.contacts == Change::Keep
             && self.archived_at == Change::Keep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_and_the_time_of_a_group_agree() {
+        let new = NewGroup {
+            name: "a".to_owned(),
+            description: None,
+            avatar_url: None,
+            contacts: Vec::new(),
+        };
+        let now = Duration::from_millis(1_700_000_000_999);
+        let group = Group::create_at(now, new);
+        let time = &Id::created_at(now).as_str()[..7].to_owned();
+        assert!(group.id.as_str().starts_with(time));
+        assert!(group.conversation_id.as_str().starts_with(time));
+        assert_eq!(group.created_at.seconds(), 1_700_000_000);
     }
 }

@@ -67,14 +67,15 @@ impl Groups {
             };
             let next = attempts.retry(error).await;
             if attempts.may_have_written() {
-                return self.confirm(caller, group, attempts.to_confirm()).await;
+                return self.confirm(caller, group, attempts).await;
             }
             next?;
         }
     }
 
     /// Finds out whether a failed attempt has stored a group. It only reads: another client may have deleted
-    /// the group since, and a second write would bring it back.
+    /// the group since, and a second write would bring it back. The read uses what is left of the write's attempts,
+    /// but one at least.
     async fn confirm(&self, caller: &Caller, group: &Group, mut attempts: Attempts) -> Result<()> {
         let read = self.read(caller, group.id());
         let found = attempts.run(async || read.clone().send().await).await?;

@@ -9,7 +9,7 @@
 //! | `expires_at` | N | Unix seconds; absent if it never expires; the table's TTL attribute |
 //! | `revoked_at` | N | Unix seconds; absent until revoked |
 //! | `revoked_name` | S | the former `name`; absent until revoked |
-//! | `revocation_id` | S | which call revoked it; absent until revoked |
+//! | `revocation_id` | S | random for each revocation; absent until revoked |
 //!
 //! The index `by-account` (`account_id`, `name`; keys only) finds the tokens to revoke. Without its name, a
 //! token leaves the index.
@@ -203,7 +203,6 @@ impl Tokens {
     /// rejects one.
     pub async fn revoke(&self, revocation: &Revocation, deadline: Instant) -> Result<usize> {
         let call = RevocationCall {
-            id: base62::random(16),
             now: Timestamp::now(),
             begun: Instant::now(),
             deadline,
@@ -294,6 +293,8 @@ impl Tokens {
 
     /// Revokes one token, and returns whether this call has revoked an active token.
     async fn revoke_one(&self, hash: AttributeValue, call: &RevocationCall) -> Result<bool> {
+        // A repeated write recognises by it what an earlier attempt has written.
+        let revocation_id = base62::random(16);
         let write = self
             .client
             .update_item()
@@ -308,23 +309,20 @@ impl Tokens {
             )
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":now", number(call.now))
-            .expression_attribute_values(":id", AttributeValue::S(call.id.clone()))
+            .expression_attribute_values(":id", AttributeValue::S(revocation_id.clone()))
             .expression_attribute_values(":none", AttributeValue::S(String::new()))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut attempts = Attempts::until(call.deadline);
         loop {
             let error = match attempts.send(write.clone().send()).await {
-                Ok(written) => return was_active(written.attributes, None),
+                Ok(written) => return was_active(written.attributes, &revocation_id, call.now),
                 Err(error) => error,
             };
             if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
                 error.as_service_error()
             {
-                // If no earlier attempt may have revoked the token, another request has, or the index still shows
-                // a token that this call has already counted.
-                let ours = attempts.may_have_written().then_some(call);
-                return was_active(refused.item.clone(), ours);
+                return was_active(refused.item.clone(), &revocation_id, call.now);
             }
             attempts.retry(error).await?;
         }
@@ -333,26 +331,24 @@ impl Tokens {
 
 /// One call of [`Tokens::revoke`].
 struct RevocationCall {
-    /// Random, so that a repeated write recognises what an earlier attempt has written.
-    id: String,
     now: Timestamp,
     begun: Instant,
     deadline: Instant,
 }
 
-/// Whether a token was active before it was revoked. `item` is the token before the write if the write succeeded. If it
-/// was refused because the token is already revoked, `ours` is the call whose earlier attempt may have revoked it.
+/// Whether a token was active before the write with this id and time revoked it. `item` is the token before the write,
+/// or after it if an earlier attempt has made it.
 fn was_active(
     item: Option<HashMap<String, AttributeValue>>,
-    ours: Option<&RevocationCall>,
+    revocation_id: &str,
+    now: Timestamp,
 ) -> Result<bool> {
     let Some(item) = item else {
         return Ok(false);
     };
     let item: Item = serde_dynamo::from_item(item).map_err(Error::internal)?;
-    let is_ours = ours.is_some_and(|call| {
-        item.revocation_id.as_ref() == Some(&call.id) && item.revoked_at == Some(call.now)
-    });
+    let is_ours =
+        item.revocation_id.as_deref() == Some(revocation_id) && item.revoked_at == Some(now);
     Ok((item.revoked_at.is_none() || is_ours) && !item.is_expired())
 }
 

@@ -87,6 +87,7 @@ impl Invocation {
             cold_starts: u32::from(!IS_WARM.swap(true, Ordering::Relaxed)),
             idempotent_replays: u32::from(stats.replayed),
             messages_purged: stats.messages_purged,
+            purges_unfinished: stats.purges_unfinished,
             metrics: None,
         };
         line.metrics = Some(line.metrics());
@@ -130,6 +131,8 @@ struct Line<'a> {
     idempotent_replays: u32,
     #[serde(skip_serializing_if = "is_zero")]
     messages_purged: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    purges_unfinished: u32,
     #[serde(rename = "_aws")]
     metrics: Option<Metrics>,
 }
@@ -146,6 +149,7 @@ impl Line<'_> {
             ("cold_starts", self.cold_starts),
             ("idempotent_replays", self.idempotent_replays),
             ("messages_purged", self.messages_purged),
+            ("purges_unfinished", self.purges_unfinished),
         ]);
         by_function.push(Metric::milliseconds("duration_ms"));
         if !self.dynamodb_ms.is_empty() {

@@ -17,6 +17,8 @@ pub(crate) struct InvocationStats {
     pub(crate) replayed: bool,
     /// How many messages were deleted.
     pub(crate) messages_purged: u32,
+    /// How many messages of a queue must be delivered again.
+    pub(crate) purges_unfinished: u32,
 }
 
 tokio::task_local! {
