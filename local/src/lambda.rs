@@ -218,6 +218,8 @@ impl Binary {
         }
         let dir = run.join(format!("{}-{count}", std::process::id()));
         let context = |error: io::Error| format!("cannot start {}: {error}", binary.display());
+        // A process with the same id may have left it, with links to older binaries.
+        let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).map_err(context)?;
         let kept = Self(dir.join(binary.file_name().unwrap_or_default()));
         fs::hard_link(binary, &kept.0)
