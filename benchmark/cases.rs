@@ -1,6 +1,9 @@
 //! The measured programs: the function of each endpoint and its baseline, with an event for both.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use local::{Result, Stack, sample};
 use serde_json::{Value, json};
@@ -13,13 +16,20 @@ const BODY: &str =
 pub(crate) struct Case {
     /// The name of the binary, or its path if it belongs to another build.
     pub(crate) binary: String,
-    /// The index of this case's baseline; a baseline points to itself.
+    /// The index of this case's baseline; a baseline points to itself. The next case is the baseline with the functions'
+    /// HTTP client.
     pub(crate) baseline: usize,
     pub(crate) variables: Vec<(&'static str, String)>,
     pub(crate) event: Value,
     deletes: bool,
     account_id: String,
 }
+
+/// How the names of the baselines begin.
+pub(crate) const BASELINE: &str = "baseline";
+
+/// How the names of the baselines with the functions' HTTP client begin.
+pub(crate) const MINIMUM: &str = "minimum";
 
 /// The functions of the endpoints, each with its baseline.
 const FUNCTIONS: [(&str, &str); 5] = [
@@ -30,12 +40,15 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("delete-group", "baseline-delete-item"),
 ];
 
-/// Returns each baseline, its function, and the same function of each directory with another build.
+/// Returns each baseline, the same with the functions' HTTP client, its function, and the same function of each directory with another build.
 pub(crate) fn all(stack: &Stack, compared: &[PathBuf]) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (function, baseline) in FUNCTIONS {
         let index = cases.len();
-        cases.push(Case::new(stack, function, baseline.to_owned(), index)?);
+        let minimum = baseline.replace(BASELINE, MINIMUM);
+        for binary in [baseline.to_owned(), minimum] {
+            cases.push(Case::new(stack, function, binary, index)?);
+        }
         cases.push(Case::new(stack, function, function.to_owned(), index)?);
         let others = compared.iter().map(|directory| directory.join(function));
         for other in others.filter(|path| path.exists()) {
@@ -44,6 +57,16 @@ pub(crate) fn all(stack: &Stack, compared: &[PathBuf]) -> Result<Vec<Case>> {
         }
     }
     Ok(cases)
+}
+
+/// Renames the binaries of the baselines, which have just been built with the functions' HTTP client.
+pub(crate) fn rename_minimums(binaries: &Path) -> Result<()> {
+    for (_, baseline) in FUNCTIONS {
+        let minimum = binaries.join(baseline.replace(BASELINE, MINIMUM));
+        fs::rename(binaries.join(baseline), &minimum)
+            .map_err(|error| format!("{}: {error}", minimum.display()))?;
+    }
+    Ok(())
 }
 
 impl Case {
@@ -65,6 +88,13 @@ impl Case {
             deletes: function == "delete-group",
             account_id,
         })
+    }
+
+    /// Whether the program is a function of this build.
+    pub(crate) fn is_function(&self) -> bool {
+        FUNCTIONS
+            .iter()
+            .any(|(function, _)| *function == self.binary)
     }
 
     /// Whether the program belongs to another build.

@@ -1,4 +1,6 @@
-//! Draws a bar chart of init and the first response, each function beside its baseline, as SVG.
+//! Draws a bar chart of init and the first response, each function beside its baselines, as SVG.
+
+use crate::cases::{BASELINE, MINIMUM};
 
 /// The medians of one program, in milliseconds.
 pub(crate) struct Bar<'a> {
@@ -21,8 +23,8 @@ pub(crate) fn draw(settings: &[(&str, Vec<Bar<'_>>)]) -> String {
         shapes += &format!("<text x='170' y='{y}' font-weight='bold'>{setting}</text>\n");
         y += 8;
         for Bar { name, init, both } in bars {
-            let is_baseline = name.starts_with("baseline-");
-            let colour = if is_baseline { "#7f8c8d" } else { "#2471a3" };
+            let is_function = !name.starts_with(BASELINE) && !name.starts_with(MINIMUM);
+            let colour = if is_function { "#2471a3" } else { "#7f8c8d" };
             let (init, end) = (init * scale, both * scale);
             shapes += &format!(
                 "<text x='162' y='{text}' text-anchor='end'>{name}</text>\n\
@@ -32,8 +34,8 @@ pub(crate) fn draw(settings: &[(&str, Vec<Bar<'_>>)]) -> String {
                 text = y + 11,
                 right = 176.0 + end,
             );
-            // A function follows its baseline closely.
-            y += if is_baseline { 16 } else { 24 };
+            // A function follows its baselines closely.
+            y += if is_function { 24 } else { 16 };
         }
         y += 24;
     }

@@ -21,6 +21,8 @@ mod purge;
 mod report;
 mod sizes;
 mod starts;
+// Only tests/api uses all of it.
+#[allow(dead_code)]
 mod tls;
 
 use std::{
@@ -102,7 +104,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    build("groups")?;
+    build("groups", &[])?;
     // This program is in the directory `release/deps` of the target directory.
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let release = program.ancestors().nth(2);
@@ -110,7 +112,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check {
         return sizes::check(binaries);
     }
-    build("baseline")?;
+    build(
+        "baseline",
+        &["--no-default-features", "--features", "own-transport"],
+    )?;
+    cases::rename_minimums(binaries)?;
+    build("baseline", &[])?;
     let mut tables = Vec::new();
     let is_wanted = |part: &str| arguments.parts.iter().any(|wanted| wanted == part);
     if is_wanted("sizes") {
@@ -147,11 +154,12 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 /// Builds the binaries of a package as a deployment does. The functions and the baselines are built
 /// separately, so that neither enables features in the dependencies of the other.
-fn build(package: &str) -> Result<()> {
+fn build(package: &str, features: &[&str]) -> Result<()> {
     let status = Command::new(tools::cargo())
         .current_dir(tools::workspace())
         .args(["build", "--release", "--locked", "--quiet", "--bins"])
         .args(["--package", package])
+        .args(features)
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     if status.success() {

@@ -1,5 +1,6 @@
 //! The least code that does the same DynamoDB request as a function and responds with JSON: no token, no
-//! validation, no log, no timeouts of its own, and no connection during init.
+//! validation, no log, no timeouts of its own, and no connection during init. With the feature `own-transport`, it has
+//! the functions' HTTP client instead of the SDK's.
 
 use std::collections::HashMap;
 
@@ -31,7 +32,7 @@ where
     H: Fn(Call) -> F + Sync,
     F: Future<Output = Result<Value, Error>> + Send,
 {
-    let client = Client::new(&aws_config::load_from_env().await);
+    let client = connect().await?;
     let table = std::env::var("GROUPS_TABLE")?;
     let account_id = AttributeValue::S(std::env::var("ACCOUNT_ID")?);
     let respond = async |request: Request| {
@@ -46,6 +47,16 @@ where
         Ok::<_, Error>(response.body(body.to_string())?)
     };
     run(service_fn(respond)).await
+}
+
+#[cfg(not(feature = "own-transport"))]
+async fn connect() -> Result<Client, Error> {
+    Ok(Client::new(&aws_config::load_from_env().await))
+}
+
+#[cfg(feature = "own-transport")]
+async fn connect() -> Result<Client, Error> {
+    Ok(shared::dynamodb::connect().await?)
 }
 
 /// Returns the id in the path.

@@ -11,16 +11,17 @@ use std::{
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_sdk_dynamodb::{
     Client,
-    config::{Builder, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Builder, Region, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
 };
 use tokio::time::{sleep, timeout};
 
 use crate::{
     Error, Result,
-    env::{self, MissingVariable},
+    env::{self, InvalidVariable},
     error::Cause,
     telemetry::record,
+    transport,
 };
 
 /// How long one request to DynamoDB may take, all attempts included. A call makes two requests at
@@ -54,24 +55,21 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 /// The environment variable that names another endpoint than AWS's, as the SDKs define it.
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-/// Connects to DynamoDB, as the environment says: `AWS_REGION`, credentials and
-/// `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Creates a client of DynamoDB, as the environment says: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB` and
+/// `SSL_CERT_FILE`.
 ///
 /// # Errors
-/// Returns an error if no region is set. Lambda always sets one; without it, the SDK would ask an
-/// instance's metadata service.
-pub async fn connect() -> Result<Client, MissingVariable> {
+/// Returns an error if no region is set, or if `SSL_CERT_FILE` is set to a file that cannot be used. Lambda always sets a
+/// region; without it, the SDK would ask an instance's metadata service.
+pub async fn connect() -> Result<Client, InvalidVariable> {
     let region = Region::new(env::required("AWS_REGION", "the AWS region of the tables")?);
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .build();
     let environment = aws_config::from_env()
         .region(region)
         // Lambda passes credentials in the environment. The default chain would also create a client of
         // STS, and without credentials ask an instance's metadata service.
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
+        .http_client(transport::http_client(CONNECT_TIMEOUT)?)
         .load()
         .await;
     let mut config = Builder::from(&environment);

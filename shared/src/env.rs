@@ -12,34 +12,40 @@ pub(crate) fn non_empty(name: &str) -> Option<String> {
 ///
 /// # Errors
 /// Returns an error if the variable is not set or empty. `meaning` says what it must contain.
-pub(crate) fn required(
-    name: &'static str,
-    meaning: &'static str,
-) -> Result<String, MissingVariable> {
-    non_empty(name).ok_or(MissingVariable { name, meaning })
+pub(crate) fn required(name: &'static str, meaning: &str) -> Result<String, InvalidVariable> {
+    non_empty(name).ok_or_else(|| {
+        InvalidVariable::new(name, format_args!("is not set; it must hold {meaning}"))
+    })
 }
 
-/// An environment variable that the function requires is not set.
-pub struct MissingVariable {
+/// An environment variable that the function requires is not set, or a variable has a value that it cannot use.
+pub struct InvalidVariable {
     name: &'static str,
-    meaning: &'static str,
+    problem: String,
 }
 
-impl fmt::Display for MissingVariable {
+impl InvalidVariable {
+    /// `problem` is the rest of a sentence that begins with the variable.
+    pub(crate) fn new(name: &'static str, problem: impl fmt::Display) -> Self {
+        Self {
+            name,
+            problem: problem.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for InvalidVariable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the environment variable {} is not set; it must hold {}",
-            self.name, self.meaning
-        )
+        let Self { name, problem } = self;
+        write!(formatter, "the environment variable {name} {problem}")
     }
 }
 
 /// The same as `Display`, because a `main` that returns the error prints it with `Debug`.
-impl fmt::Debug for MissingVariable {
+impl fmt::Debug for InvalidVariable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
     }
 }
 
-impl Error for MissingVariable {}
+impl Error for InvalidVariable {}

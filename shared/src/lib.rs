@@ -1,10 +1,10 @@
 //! The common crate of all functions.
 //!
 //! In reading order: [`input`] parses JSON, forms and queries into one tree; [`model`] checks it, and says what a group
-//! is; [`error`] lists what can fail; [`dynamodb`] connects to DynamoDB and repeats requests; [`tables`] reads and writes
-//! items; [`auth`] finds the caller that a bearer token identifies; [`http`], [`operator`] and [`queue`] are the edges of
-//! functions that API Gateway, operators and a queue invoke; [`telemetry`] is the log. No module imports one that comes
-//! later, except [`error`] and [`telemetry`], which all use.
+//! is; [`error`] lists what can fail; [`dynamodb`] connects to DynamoDB with the HTTP client of `transport`, and repeats
+//! requests; [`tables`] reads and writes items; [`auth`] finds the caller that a bearer token identifies; [`http`],
+//! [`operator`] and [`queue`] are the edges of functions that API Gateway, operators and a queue invoke; [`telemetry`] is
+//! the log. No module imports one that comes later, except [`error`] and [`telemetry`], which all use.
 
 pub mod auth;
 mod base62;
@@ -19,6 +19,7 @@ pub mod operator;
 pub mod queue;
 pub mod tables;
 pub mod telemetry;
+mod transport;
 
 pub use error::{Error, Result};
 

@@ -9,6 +9,10 @@ mod http;
 #[allow(dead_code)]
 mod run;
 mod support;
+// Only the benchmark uses all of it.
+#[allow(dead_code)]
+#[path = "../../benchmark/tls.rs"]
+mod tls;
 
 mod authentication;
 mod costs;
@@ -35,4 +39,5 @@ mod retries;
 mod revoke_token;
 mod storm;
 mod template;
+mod transport;
 mod update_group;

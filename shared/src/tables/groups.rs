@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 use crate::{
     Error, Result,
     dynamodb::{self, Attempts},
-    env::{self, MissingVariable},
+    env::{self, InvalidVariable},
     model::{Caller, Cursor, Group, GroupChanges, Id, IfMatch, ListQuery, Page, Version},
 };
 
@@ -39,7 +39,7 @@ impl Groups {
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
-    pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
+    pub fn from_env(client: &Client) -> Result<Self, InvalidVariable> {
         let table = env::required("GROUPS_TABLE", "the name of the DynamoDB table of groups")?;
         Ok(Self {
             client: client.clone(),

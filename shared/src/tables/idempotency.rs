@@ -26,7 +26,7 @@ use super::Groups;
 use crate::{
     Error, Result,
     dynamodb::{Attempts, Failure, is_throttling},
-    env::{self, MissingVariable},
+    env::{self, InvalidVariable},
     model::{AccountId, Caller, Fingerprint, FirstResponse, Group, IdempotencyKey, Timestamp},
     telemetry::record,
 };
@@ -57,7 +57,7 @@ impl Idempotency {
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
-    pub fn from_env(client: &Client, groups: &Groups) -> Result<Self, MissingVariable> {
+    pub fn from_env(client: &Client, groups: &Groups) -> Result<Self, InvalidVariable> {
         let meaning = "the name of the DynamoDB table of idempotency keys";
         let table = env::required("IDEMPOTENCY_TABLE", meaning)?;
         Ok(Self {

@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::{
     Error, Result,
     dynamodb::{Attempts, Failure},
-    env::{self, MissingVariable},
+    env::{self, InvalidVariable},
     model::{Id, Progress},
     telemetry::record,
 };
@@ -41,7 +41,7 @@ impl Messages {
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
-    pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
+    pub fn from_env(client: &Client) -> Result<Self, InvalidVariable> {
         let table = env::required(
             "MESSAGES_TABLE",
             "the name of the DynamoDB table of messages",

@@ -31,7 +31,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     Error, Result, base62,
     dynamodb::{self, Attempts},
-    env::{self, MissingVariable},
+    env::{self, InvalidVariable},
     model::{AccountId, NewToken, Revocation, Timestamp, Token, token::TokenHash},
     telemetry::record,
 };
@@ -98,7 +98,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Returns an error if the variable is not set.
-    pub fn from_env(client: &Client) -> Result<Self, MissingVariable> {
+    pub fn from_env(client: &Client) -> Result<Self, InvalidVariable> {
         let table = env::required("TOKENS_TABLE", "the name of the DynamoDB table of tokens")?;
         Ok(Self {
             client: client.clone(),

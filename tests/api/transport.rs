@@ -1,0 +1,197 @@
+//! The functions' connections to DynamoDB over TLS: resumption, certificate authorities, and instances that Lambda has
+//! frozen and thawed.
+
+use std::{
+    net::TcpListener,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use local::{DynamoDbProxy, Instance, Reply};
+use serde_json::Value;
+
+use crate::{
+    run::binaries,
+    support::{
+        Client, ENDPOINTS, build_event, invoke, stack, start_instance, start_proxy, store_sample,
+        wait_for,
+    },
+    tls::{AUTHORITY, Terminator},
+};
+
+/// A function whose DynamoDB is behind TLS, and an event for it.
+struct Setup {
+    instance: Instance,
+    event: Value,
+    terminator: Terminator,
+    proxy: DynamoDbProxy,
+    /// Whether the next request to DynamoDB gets no response.
+    is_silent: Arc<AtomicBool>,
+}
+
+/// Starts a function of an endpoint behind TLS, and invokes it once.
+fn start(function: &str) -> Setup {
+    let client = Client::new();
+    store_sample(&client);
+    let event = build_event(function, &client.token);
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let silent = is_silent.clone();
+    let proxy = start_proxy(function, move |_| {
+        if silent.swap(false, Ordering::SeqCst) {
+            Reply::NoResponse
+        } else {
+            Reply::Pass
+        }
+    });
+    let terminator = Terminator::start(proxy.url()).expect("a port is free");
+    let authority = terminator.authority.display().to_string();
+    let mut instance = stack()
+        .instance(
+            function,
+            &[
+                ("AWS_ENDPOINT_URL_DYNAMODB", &terminator.url),
+                (AUTHORITY, &authority),
+            ],
+        )
+        .expect("the instance starts");
+    instance.wait_for_init().expect("init succeeds");
+    let (response, _) = invoke(&mut instance, &event);
+    assert!(response.status < 300, "{function}: {response:?}");
+    store_sample(&client);
+    Setup {
+        instance,
+        event,
+        terminator,
+        proxy,
+        is_silent,
+    }
+}
+
+impl Setup {
+    fn signal(&self, signal: &str) {
+        let process = self.instance.process_id().to_string();
+        let sent = Command::new("kill").args([signal, &process]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+}
+
+#[test]
+fn calls_share_the_connection_of_init() {
+    for endpoint in ENDPOINTS {
+        let setup = start(endpoint.function);
+        assert_eq!(
+            setup.terminator.handshakes(),
+            (1, 0),
+            "{}",
+            endpoint.function
+        );
+    }
+}
+
+#[test]
+fn a_thawed_instance_whose_connection_was_closed_needs_one_resumed_handshake() {
+    for endpoint in ENDPOINTS {
+        let mut setup = start(endpoint.function);
+        setup.signal("-STOP");
+        setup.proxy.stop();
+        wait_for("closing", Duration::from_secs(5), || {
+            (setup.terminator.closed() == 1).then_some(())
+        });
+        setup.proxy.resume().expect("the port is still free");
+        setup.signal("-CONT");
+        let (response, duration) = invoke(&mut setup.instance, &setup.event);
+        assert_eq!(response.status, endpoint.status, "{response:?}");
+        assert!(duration < Duration::from_secs(1), "{duration:?}");
+        assert_eq!(
+            setup.terminator.handshakes(),
+            (1, 1),
+            "{}",
+            endpoint.function
+        );
+    }
+}
+
+#[test]
+fn a_thawed_instance_whose_server_is_silent_waits_for_one_attempt_only() {
+    for endpoint in ENDPOINTS {
+        let mut setup = start(endpoint.function);
+        setup.signal("-STOP");
+        setup.is_silent.store(true, Ordering::SeqCst);
+        setup.signal("-CONT");
+        let (response, duration) = invoke(&mut setup.instance, &setup.event);
+        // A create without a key is not repeated after an attempt that may have stored the group.
+        let status = match endpoint.function {
+            "create-group" => 503,
+            _ => endpoint.status,
+        };
+        assert_eq!(response.status, status, "{response:?}");
+        assert!(duration < Duration::from_secs(3), "{duration:?}");
+        assert_eq!(
+            setup.terminator.handshakes(),
+            (1, 1),
+            "{}",
+            endpoint.function
+        );
+    }
+}
+
+/// Checks that a function whose connection to the DynamoDB at `url` fails says that no change was made, and that its log
+/// has the cause.
+fn assert_unavailable(url: &str, cause: &str) {
+    let check = |function: &str| {
+        let client = Client::new();
+        let mut instance = start_instance(function, url);
+        let (response, duration) = invoke(&mut instance, &build_event(function, &client.token));
+        response.assert_error(503, "unavailable", None);
+        assert!(duration < Duration::from_secs(5), "{duration:?}");
+        let log = instance.log();
+        assert!(log.contains(cause), "{function}: {log}");
+    };
+    thread::scope(|scope| {
+        for endpoint in ENDPOINTS {
+            scope.spawn(move || check(endpoint.function));
+        }
+    });
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_handshake_is_503() {
+    // Nothing accepts the connections, so they wait in the backlog.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    assert_unavailable(
+        &format!("https://{address}"),
+        "client error (Connect): deadline has elapsed",
+    );
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_503() {
+    let terminator = Terminator::start(stack().dynamodb().endpoint()).expect("a port is free");
+    assert_unavailable(&terminator.url, "invalid peer certificate: UnknownIssuer");
+    assert_eq!(terminator.handshakes(), (0, 0));
+}
+
+#[test]
+fn a_file_of_authorities_that_cannot_be_used_fails_in_init_and_is_named() {
+    let empty = std::env::temp_dir().join(format!("groups-empty-{}.pem", std::process::id()));
+    std::fs::write(&empty, "").expect("the file is written");
+    for path in ["/no/such/file.pem", &empty.display().to_string()] {
+        let output = Command::new(binaries().join("get-group"))
+            .env_clear()
+            .envs([("AWS_REGION", "x"), (AUTHORITY, path)])
+            .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+            .output()
+            .expect("the function runs");
+        let error = String::from_utf8(output.stderr).expect("the error is UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(AUTHORITY) && error.contains(path), "{error}");
+    }
+    std::fs::remove_file(&empty).expect("the file is removed");
+}
