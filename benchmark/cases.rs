@@ -70,7 +70,12 @@ pub(crate) fn rename_minimums(binaries: &Path) -> Result<()> {
 }
 
 impl Case {
-    fn new(stack: &Stack, function: &str, binary: String, baseline: usize) -> Result<Self> {
+    pub(crate) fn new(
+        stack: &Stack,
+        function: &str,
+        binary: String,
+        baseline: usize,
+    ) -> Result<Self> {
         let account_id = format!("bench-{function}");
         put_items(stack, "GroupsTable", 10, |number| {
             group(&account_id, &format!("{number:016}"), false)

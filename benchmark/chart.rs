@@ -1,5 +1,9 @@
 //! Draws a bar chart of init and the first response, each function beside its baselines, as SVG.
 
+use std::fs;
+
+use local::{Result, tools};
+
 use crate::cases::{BASELINE, MINIMUM};
 
 /// The medians of one program, in milliseconds.
@@ -13,8 +17,14 @@ pub(crate) struct Bar<'a> {
 /// The width of the longest bar. Names are to the left of the bars, and times to the right.
 const LONGEST: f64 = 540.0;
 
+/// Writes the chart to a file of the repository.
+pub(crate) fn write(path: &str, settings: &[(&str, Vec<Bar<'_>>)]) -> Result<()> {
+    fs::write(tools::workspace().join(path), draw(settings))
+        .map_err(|error| format!("{path}: {error}"))
+}
+
 /// Draws one group of bars for each setting.
-pub(crate) fn draw(settings: &[(&str, Vec<Bar<'_>>)]) -> String {
+fn draw(settings: &[(&str, Vec<Bar<'_>>)]) -> String {
     let bars = settings.iter().flat_map(|(_, bars)| bars);
     let scale = LONGEST / bars.map(|bar| bar.both).fold(f64::MIN_POSITIVE, f64::max);
     let mut shapes = String::new();

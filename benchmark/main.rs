@@ -9,13 +9,15 @@
 //!                                  also runs the binaries of another build, in the same turns
 //! cargo bench -- sizes --check     fails if the zip archive of a function exceeds its budget
 //! cargo bench -- --json            prints JSON
+//! cargo bench -- peers             compares get-group with the same function in Go, Python and Node.js
 //! ```
 //!
-//! The part `starts` also writes the chart `benchmark/starts.svg`.
+//! The parts `starts` and `peers` also write charts, `benchmark/starts.svg` and `benchmark/peers.svg`.
 
 mod calls;
 mod cases;
 mod chart;
+mod peers;
 mod process;
 mod purge;
 mod report;
@@ -36,7 +38,10 @@ use local::{Options, Profile, Result, Stack, tools};
 /// The parts, in the order in which they run.
 const PARTS: [&str; 4] = ["sizes", "starts", "calls", "purge"];
 
-const USAGE: &str = "usage: cargo bench [-- [sizes] [starts] [calls] [purge] [--rounds N] \
+/// A part that runs only if it is named, because it needs the tools of other languages.
+const PEERS: &str = "peers";
+
+const USAGE: &str = "usage: cargo bench [-- [sizes] [starts] [calls] [purge] [peers] [--rounds N] \
                      [--compare DIRECTORY] [--json] [--check]]";
 
 /// The parsed command line.
@@ -88,7 +93,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Arguments, lexopt::Error> {
                 }
                 arguments.compared.push(directory);
             }
-            Value(part) if PARTS.iter().any(|known| part == *known) => {
+            Value(part) if part == PEERS || PARTS.iter().any(|known| part == *known) => {
                 arguments.parts.push(part.string()?);
             }
             other => return Err(other.unexpected()),
@@ -142,6 +147,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         if is_wanted("purge") {
             tables.push(purge::measure(&stack)?);
+        }
+        if is_wanted(PEERS) {
+            tables.push(peers::measure(&stack, binaries, arguments.rounds)?);
         }
     }
     if arguments.json {

@@ -70,7 +70,7 @@ pub(crate) fn check(binaries: &Path) -> Result<()> {
 }
 
 /// Returns the bytes of a binary and of its zip archive.
-fn sizes(binary: &Path) -> Result<(usize, usize)> {
+pub(crate) fn sizes(binary: &Path) -> Result<(usize, usize)> {
     let context = |error: std::io::Error| format!("{}: {error}", binary.display());
     let bytes = fs::read(binary).map_err(context)?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());

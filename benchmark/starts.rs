@@ -1,8 +1,8 @@
 //! Measures instances from their start: init, the first response, warm calls and memory.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use local::{Result, Stack, dynamodb, tools};
+use local::{Instance, Result, Stack, dynamodb};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,8 +23,8 @@ const CALLS_BEFORE: usize = 1_000;
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the functions run.
-struct Setting {
-    name: &'static str,
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
     tls: bool,
     /// The share of a core after init, if it is limited: Lambda gives an instance a whole core during
     /// init, and then one core for every 1,769 MB of memory.
@@ -33,10 +33,13 @@ struct Setting {
 
 const SETTINGS: [Setting; 4] = [
     Setting::new("plain HTTP, a whole core", false, None),
-    Setting::new(WHOLE_CORE, true, None),
+    TLS_WHOLE_CORE,
     Setting::new(AT_256_MB, true, Some(0.145)),
     Setting::new(AT_128_MB, true, Some(0.072)),
 ];
+
+/// The setting that is most like Lambda without its limits.
+pub(crate) const TLS_WHOLE_CORE: Setting = Setting::new(WHOLE_CORE, true, None);
 
 const WHOLE_CORE: &str = "TLS, a whole core";
 const AT_256_MB: &str = "TLS, 0.145 of a core (256 MB)";
@@ -50,14 +53,14 @@ impl Setting {
 
 /// The samples of one program: one of each instance, and one of each warm call.
 #[derive(Default)]
-struct Samples {
-    init: Vec<f64>,
+pub(crate) struct Samples {
+    pub(crate) init: Vec<f64>,
     first: Vec<f64>,
-    both: Vec<f64>,
+    pub(crate) both: Vec<f64>,
     both_cpu: Vec<f64>,
-    warm: Vec<f64>,
+    pub(crate) warm: Vec<f64>,
     warm_cpu: Vec<f64>,
-    rss: Vec<f64>,
+    pub(crate) rss: Vec<f64>,
 }
 
 /// Selects one kind of sample.
@@ -90,19 +93,16 @@ const WARM_CPU: &str = "warm call, CPU";
 /// All samples of a setting, by the index of the case.
 type Measured = (&'static Setting, Vec<Samples>);
 
-/// Starts `rounds` instances of each program in each setting. The programs take turns, so that other
-/// load on the machine affects all of them alike.
+/// Starts `rounds` instances of each program in each setting.
 pub(crate) fn measure(stack: &Stack, compared: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
     let terminator = Terminator::start(stack.dynamodb().endpoint())?;
     let cases = cases::all(stack, compared)?;
-    let measure = |case: &Case, setting: &_, quota: Option<&_>, calls, samples: &mut _| {
-        measure_instance(stack, &terminator, case, setting, quota, calls, samples)
-            .map_err(|error| format!("{}: {error}", case.binary))
+    let programs = Programs {
+        stack,
+        terminator: &terminator,
+        cases: &cases,
     };
-    let mut ignored = Samples::default();
-    for case in &cases {
-        measure(case, &SETTINGS[0], None, CALLS_BEFORE, &mut ignored)?;
-    }
+    programs.warm_up(&SETTINGS[0])?;
     let mut measured: Vec<Measured> = Vec::new();
     for setting in &SETTINGS {
         let quota = setting.share.and_then(CpuQuota::new);
@@ -110,13 +110,7 @@ pub(crate) fn measure(stack: &Stack, compared: &[PathBuf], rounds: usize) -> Res
             eprintln!("{}: skipped, no control groups", setting.name);
             continue;
         }
-        let mut samples: Vec<_> = cases.iter().map(|_| Samples::default()).collect();
-        for _ in 0..rounds {
-            for (case, own) in cases.iter().zip(&mut samples) {
-                measure(case, setting, quota.as_ref(), WARM_CALLS, own)?;
-            }
-        }
-        measured.push((setting, samples));
+        measured.push((setting, programs.measure(setting, quota.as_ref(), rounds)?));
     }
     write_chart(&cases, &measured)?;
     let mut all: Vec<_> = measured
@@ -127,63 +121,110 @@ pub(crate) fn measure(stack: &Stack, compared: &[PathBuf], rounds: usize) -> Res
     Ok(all)
 }
 
-/// Starts an instance, makes its calls, and adds the times, the CPU and the memory to `samples`.
-fn measure_instance(
-    stack: &Stack,
-    terminator: &Terminator,
-    case: &Case,
-    setting: &Setting,
-    quota: Option<&CpuQuota>,
-    calls: usize,
-    samples: &mut Samples,
-) -> Result<()> {
-    // The SDK's own HTTP client reads both variables over plain HTTP too, the functions only the first.
-    let authority = terminator.authority.display().to_string();
-    let authorities = terminator.authorities.display().to_string();
-    let mut variables = vec![
-        (tls::AUTHORITY, authority.as_str()),
-        (tls::AUTHORITIES, authorities.as_str()),
-    ];
-    variables.extend(
-        case.variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str())),
-    );
-    if setting.tls {
-        variables.push((dynamodb::ENDPOINT_URL, &terminator.url));
-    }
-    let mut instance = stack.instance(&case.binary, &variables)?;
-    let process = instance.process_id();
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    let init = milliseconds(instance.wait_for_init()?);
-    if let Some(quota) = quota {
-        quota.limit(process)?;
-    }
-    let event = case.event.to_string();
-    let mut call = || {
-        case.restore(stack)?;
-        let (outcome, time) = instance.exchange(event.clone().into_bytes(), CALL_TIMEOUT)?;
-        let output = outcome.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
-        let response: Value = serde_json::from_slice(&output).map_err(|error| error.to_string())?;
-        match response["statusCode"].as_u64() {
-            Some(200..=204) => Ok(milliseconds(time)),
-            _ => Err(response.to_string()),
+/// The measured programs, and the DynamoDB that they use.
+pub(crate) struct Programs<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) terminator: &'a Terminator,
+    pub(crate) cases: &'a [Case],
+}
+
+impl Programs<'_> {
+    /// Calls each program often enough that DynamoDB Local is optimized.
+    pub(crate) fn warm_up(&self, setting: &Setting) -> Result<()> {
+        let mut ignored = Samples::default();
+        for case in self.cases {
+            self.measure_instance(case, setting, None, CALLS_BEFORE, &mut ignored)?;
         }
-    };
-    let first = call()?;
-    let both_cpu = cpu_ms(process)?;
-    for _ in 0..calls {
-        samples.warm.push(call()?);
+        Ok(())
     }
-    samples.init.push(init);
-    samples.first.push(first);
-    samples.both.push(init + first);
-    samples.both_cpu.push(both_cpu);
-    samples
-        .warm_cpu
-        .push((cpu_ms(process)? - both_cpu) / calls as f64);
-    samples.rss.push(peak_rss_mib(process)?);
-    Ok(())
+
+    /// Starts `rounds` instances of each program. The programs take turns, so that other load on the machine
+    /// affects all of them alike.
+    pub(crate) fn measure(
+        &self,
+        setting: &Setting,
+        quota: Option<&CpuQuota>,
+        rounds: usize,
+    ) -> Result<Vec<Samples>> {
+        let mut samples: Vec<_> = self.cases.iter().map(|_| Samples::default()).collect();
+        for _ in 0..rounds {
+            for (case, own) in self.cases.iter().zip(&mut samples) {
+                self.measure_instance(case, setting, quota, WARM_CALLS, own)?;
+            }
+        }
+        Ok(samples)
+    }
+
+    /// Starts an instance of a program.
+    fn start(&self, case: &Case, setting: &Setting) -> Result<Instance> {
+        // The SDK's own HTTP client reads both variables over plain HTTP too, the functions only the first.
+        let authority = self.terminator.authority.display().to_string();
+        let authorities = self.terminator.authorities.display().to_string();
+        let mut variables = vec![
+            (tls::AUTHORITY, authority.as_str()),
+            (tls::AUTHORITIES, authorities.as_str()),
+        ];
+        variables.extend(
+            case.variables
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
+        );
+        if setting.tls {
+            variables.push((dynamodb::ENDPOINT_URL, &self.terminator.url));
+        }
+        self.stack.instance(&case.binary, &variables)
+    }
+
+    /// Starts an instance, and returns its first response.
+    pub(crate) fn first_response(&self, case: &Case, setting: &Setting) -> Result<Value> {
+        let invoked = self.start(case, setting)?.invoke(&case.event);
+        invoked.map_err(|error| format!("{}: {error}", case.binary))
+    }
+
+    /// Starts an instance, makes its calls, and adds the times, the CPU and the memory to `samples`.
+    fn measure_instance(
+        &self,
+        case: &Case,
+        setting: &Setting,
+        quota: Option<&CpuQuota>,
+        calls: usize,
+        samples: &mut Samples,
+    ) -> Result<()> {
+        let context = |error| format!("{}: {error}", case.binary);
+        let mut instance = self.start(case, setting)?;
+        let process = instance.process_id();
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        let init = milliseconds(instance.wait_for_init().map_err(context)?);
+        if let Some(quota) = quota {
+            quota.limit(process)?;
+        }
+        let event = case.event.to_string();
+        let mut call = || {
+            case.restore(self.stack)?;
+            let (outcome, time) = instance.exchange(event.clone().into_bytes(), CALL_TIMEOUT)?;
+            let output = outcome.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
+            let response: Value =
+                serde_json::from_slice(&output).map_err(|error| error.to_string())?;
+            match response["statusCode"].as_u64() {
+                Some(200..=204) => Ok(milliseconds(time)),
+                _ => Err(response.to_string()),
+            }
+        };
+        let first = call().map_err(context)?;
+        let both_cpu = cpu_ms(process)?;
+        for _ in 0..calls {
+            samples.warm.push(call().map_err(context)?);
+        }
+        samples.init.push(init);
+        samples.first.push(first);
+        samples.both.push(init + first);
+        samples.both_cpu.push(both_cpu);
+        samples
+            .warm_cpu
+            .push((cpu_ms(process)? - both_cpu) / calls as f64);
+        samples.rss.push(peak_rss_mib(process)?);
+        Ok(())
+    }
 }
 
 /// Returns the ratio of the medians of two cases.
@@ -276,6 +317,5 @@ fn write_chart(cases: &[Case], measured: &[Measured]) -> Result<()> {
             (setting.name, bars.collect())
         })
         .collect();
-    let path = tools::workspace().join("benchmark/starts.svg");
-    fs::write(&path, chart::draw(&settings)).map_err(|error| format!("{}: {error}", path.display()))
+    chart::write("benchmark/starts.svg", &settings)
 }
