@@ -221,8 +221,7 @@ fn build_node(source: &Path, dir: &Path) -> Result<()> {
         .args(["ci", "--engine-strict", "--loglevel=error"]);
     run(&mut npm)?;
     let node = run(Command::new("node").args(["-p", "process.execPath"]))?;
-    let runtime = "node_modules/aws-lambda-ric/index.mjs index.handler";
-    write_bootstrap(dir, &node, runtime)
+    write_bootstrap(dir, &node, "node_modules/aws-lambda-ric/index.mjs")
 }
 
 fn build_python(source: &Path, dir: &Path) -> Result<()> {
@@ -272,12 +271,16 @@ fn copy(source: &Path, dir: &Path, files: &[&str]) -> Result<()> {
     })
 }
 
-/// Writes the program that Lambda starts. It becomes the interpreter, so that the process id stays the same.
+/// Writes the program that Lambda starts. It becomes the interpreter, so that the process id stays the same. Lambda sets
+/// both variables.
 fn write_bootstrap(dir: &Path, interpreter: &str, arguments: &str) -> Result<()> {
     let path = dir.join("bootstrap");
     let script = format!(
-        "#!/bin/sh\ncd '{}' && exec '{interpreter}' {arguments}\n",
-        dir.display()
+        "#!/bin/sh\n\
+         cd '{task_root}'\n\
+         export LAMBDA_TASK_ROOT='{task_root}' _HANDLER=index.handler\n\
+         exec '{interpreter}' {arguments}\n",
+        task_root = dir.display()
     );
     fs::write(&path, script)
         .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
