@@ -272,6 +272,8 @@ impl RuntimeApi {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let deadline = now.unwrap_or_default() + invocation.timeout;
         let response = Response::builder()
+            // As on Lambda. AWS's C++ client of the Runtime API, which Node.js uses, crashes without it.
+            .header("content-type", "application/json")
             .header("lambda-runtime-aws-request-id", &invocation.request_id)
             .header("lambda-runtime-deadline-ms", deadline.as_millis() as u64)
             .header("lambda-runtime-invoked-function-arn", FUNCTION_ARN)

@@ -259,10 +259,13 @@ pub(crate) fn set_lambda_variables(
     dynamodb: &DynamoDb,
 ) {
     command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string());
+    command.env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"));
     command.envs([
         ("AWS_ACCESS_KEY_ID", dynamodb::ACCESS_KEY),
+        ("AWS_DEFAULT_REGION", dynamodb::REGION),
         ("AWS_LAMBDA_FUNCTION_NAME", name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "local"),
         ("AWS_REGION", dynamodb::REGION),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         (dynamodb::ENDPOINT_URL, dynamodb.endpoint()),
