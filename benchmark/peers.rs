@@ -243,8 +243,7 @@ fn build_python(source: &Path, dir: &Path) -> Result<()> {
     write_bootstrap(dir, &python, "-m awslambdaric index.handler")
 }
 
-/// Runs a program, and returns its output without the final line feed. An error contains the first line that looks like
-/// one.
+/// Runs a program, and returns its output without the final line feed. The error contains the program's first messages.
 fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -254,12 +253,9 @@ fn run(command: &mut Command) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    let mut lines = errors.lines().filter(|line| !line.trim().is_empty());
-    let first = lines
-        .clone()
-        .find(|line| line.to_lowercase().contains("error"));
-    let reason = first.or_else(|| lines.next()).unwrap_or("no message");
-    Err(format!("{name} failed ({}): {reason}", output.status))
+    let lines = errors.lines().filter(|line| !line.trim().is_empty());
+    let first: Vec<_> = lines.take(5).collect();
+    Err(format!("{name} failed: {}", first.join("; ")))
 }
 
 fn copy(source: &Path, dir: &Path, files: &[&str]) -> Result<()> {
