@@ -267,8 +267,8 @@ fn copy(source: &Path, dir: &Path, files: &[&str]) -> Result<()> {
     })
 }
 
-/// Writes the program that Lambda starts. It becomes the interpreter, so that the process id stays the same. Lambda sets
-/// both variables.
+/// Writes the program that Lambda starts. It becomes the interpreter, so that the process id stays the same. Lambda
+/// sets both variables.
 fn write_bootstrap(dir: &Path, interpreter: &str, arguments: &str) -> Result<()> {
     let path = dir.join("bootstrap");
     let script = format!(
