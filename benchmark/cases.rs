@@ -16,9 +16,10 @@ const BODY: &str =
 pub(crate) struct Case {
     /// The name of the binary, or its path if it belongs to another build.
     pub(crate) binary: String,
-    /// The index of this case's baseline; a baseline points to itself. The next case is the baseline with the functions'
-    /// HTTP client.
+    /// The index of this case's baseline; a baseline points to itself.
     pub(crate) baseline: usize,
+    /// The index of the baseline with the functions' HTTP client.
+    pub(crate) minimum: usize,
     pub(crate) variables: Vec<(&'static str, String)>,
     pub(crate) event: Value,
     deletes: bool,
@@ -40,7 +41,8 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("delete-group", "baseline-delete-item"),
 ];
 
-/// Returns each baseline, the same with the functions' HTTP client, its function, and the same function of each directory with another build.
+/// Returns for each function: its baseline, the baseline with the functions' HTTP client, the function, and the function of
+/// each directory with another build.
 pub(crate) fn all(stack: &Stack, compared: &[PathBuf]) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (function, baseline) in FUNCTIONS {
@@ -84,6 +86,7 @@ impl Case {
         Ok(Self {
             binary,
             baseline,
+            minimum: baseline + 1,
             // The baseline needs these. In a function they change nothing.
             variables: vec![
                 ("GROUPS_TABLE", "GroupsTable".to_owned()),

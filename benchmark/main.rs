@@ -12,7 +12,8 @@
 //! cargo bench -- peers             compares get-group with the same function in Go, Python and Node.js
 //! ```
 //!
-//! The parts `starts` and `peers` also write charts, `benchmark/starts.svg` and `benchmark/peers.svg`.
+//! The parts `starts` and `peers` also write charts, `benchmark/starts.svg` and `benchmark/peers.svg`. Without the name of a
+//! part, all results are also written to `benchmark/results.json`.
 
 mod calls;
 mod cases;
@@ -23,11 +24,12 @@ mod purge;
 mod report;
 mod sizes;
 mod starts;
-// Only tests/api uses all of it.
+// tests/api uses the rest.
 #[allow(dead_code)]
 mod tls;
 
 use std::{
+    fs,
     path::PathBuf,
     process::{Command, ExitCode},
 };
@@ -151,6 +153,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         if is_wanted(PEERS) {
             tables.push(peers::measure(&stack, binaries, arguments.rounds)?);
         }
+    }
+    if PARTS.iter().all(|part| is_wanted(part)) {
+        let path = tools::workspace().join("benchmark/results.json");
+        fs::write(&path, format!("{:#}\n", report::json(&tables)))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if arguments.json {
         println!("{}", report::json(&tables));

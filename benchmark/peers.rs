@@ -9,6 +9,7 @@ use std::{
 };
 
 use local::{Result, Stack, tools};
+use rustls::version::TLS13;
 use serde_json::json;
 
 use crate::{
@@ -88,7 +89,8 @@ pub(crate) fn measure(stack: &Stack, binaries: &Path, rounds: usize) -> Result<T
             Err(reason) => eprintln!("{}: skipped, {reason}", peer.language),
         }
     }
-    let terminator = Terminator::start(stack.dynamodb().endpoint())?;
+    let terminator = Terminator::start(stack.dynamodb().endpoint(), &TLS13)?;
+    terminator.add_system_authorities()?;
     let bundle = dir.join("authorities.pem");
     write_bundle(&terminator, &bundle)?;
     let cases = programs.iter().map(|program| {

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use local::{Instance, Result, Stack, dynamodb};
+use rustls::version::TLS13;
 use serde_json::{Value, json};
 
 use crate::{
@@ -95,7 +96,8 @@ type Measured = (&'static Setting, Vec<Samples>);
 
 /// Starts `rounds` instances of each program in each setting.
 pub(crate) fn measure(stack: &Stack, compared: &[PathBuf], rounds: usize) -> Result<Vec<Table>> {
-    let terminator = Terminator::start(stack.dynamodb().endpoint())?;
+    let terminator = Terminator::start(stack.dynamodb().endpoint(), &TLS13)?;
+    terminator.add_system_authorities()?;
     let cases = cases::all(stack, compared)?;
     let programs = Programs {
         stack,
@@ -280,7 +282,11 @@ fn targets(cases: &[Case], measured: &[Measured]) -> Table {
             .enumerate()
             .filter(|(_, case)| case.is_function());
         let ratios = functions.map(|(index, case)| {
-            let reference = case.baseline + usize::from(reference == MINIMUM);
+            let reference = if reference == MINIMUM {
+                case.minimum
+            } else {
+                case.baseline
+            };
             (ratio(measure, samples, index, reference), case)
         });
         let Some((highest, case)) = ratios.max_by(|(a, _), (b, _)| a.total_cmp(b)) else {

@@ -1,4 +1,4 @@
-//! A TLS 1.3 terminator in front of DynamoDB Local. The benchmark needs it because the handshake is most of a real cold
+//! A TLS terminator in front of DynamoDB Local. The benchmark needs it because the handshake is most of a real cold
 //! start; tests/api tests the functions' TLS with it.
 
 use std::{
@@ -18,9 +18,8 @@ use rcgen::{
     RsaKeySize,
 };
 use rustls::{
-    HandshakeKind, ServerConfig,
+    HandshakeKind, ServerConfig, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
-    version::TLS13,
 };
 use tokio::{
     io::{AsyncWriteExt, copy, split},
@@ -43,10 +42,9 @@ const SYSTEM_AUTHORITIES: [&str; 3] = [
 /// A running terminator. It stops when it is dropped.
 pub(crate) struct Terminator {
     pub(crate) url: String,
-    /// A directory with the certificate authorities of the system and of the terminator, so that the SDK's own HTTP client
-    /// reads as many as on Lambda.
+    /// The directory with the terminator's certificate authority.
     pub(crate) authorities: PathBuf,
-    /// The file with the terminator's own certificate authority.
+    /// The file with the terminator's certificate authority.
     pub(crate) authority: PathBuf,
     connections: Arc<Connections>,
     _runtime: Runtime,
@@ -63,9 +61,19 @@ struct Connections {
 }
 
 impl Terminator {
-    /// Starts a terminator in front of the DynamoDB at `url`.
-    pub(crate) fn start(url: &str) -> Result<Self> {
-        Self::try_start(url).map_err(|error| format!("cannot serve TLS: {error}"))
+    /// Starts a terminator with this version of TLS in front of the DynamoDB at `url`.
+    pub(crate) fn start(url: &str, version: &'static SupportedProtocolVersion) -> Result<Self> {
+        Self::try_start(url, version).map_err(|error| format!("cannot serve TLS: {error}"))
+    }
+
+    /// Adds the system's certificate authorities to the directory, so that the SDK's own HTTP client reads as many as on
+    /// Lambda.
+    pub(crate) fn add_system_authorities(&self) -> Result<()> {
+        let mut files = SYSTEM_AUTHORITIES.iter();
+        let system = files
+            .find_map(|path| fs::read(path).ok())
+            .ok_or("this machine has no file of certificate authorities")?;
+        fs::write(self.authorities.join("system.pem"), system).map_err(|error| error.to_string())
     }
 
     /// Returns the numbers of finished handshakes: full ones, and ones that resumed a session.
@@ -79,9 +87,12 @@ impl Terminator {
         self.connections.closed.load(Ordering::SeqCst)
     }
 
-    fn try_start(url: &str) -> Result<Self, Box<dyn Error>> {
+    fn try_start(
+        url: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> Result<Self, Box<dyn Error>> {
         let Certificates { chain, key, root } = create_certificates()?;
-        let config = ServerConfig::builder_with_protocol_versions(&[&TLS13])
+        let config = ServerConfig::builder_with_protocol_versions(&[version])
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -101,10 +112,6 @@ impl Terminator {
             }
         });
 
-        let mut files = SYSTEM_AUTHORITIES.iter();
-        let system = files
-            .find_map(|path| fs::read(path).ok())
-            .ok_or("this machine has no file of certificate authorities")?;
         let authorities = env::temp_dir().join(format!("groups-tls-{port}"));
         let terminator = Self {
             url: format!("https://localhost:{port}"),
@@ -115,7 +122,6 @@ impl Terminator {
         };
         fs::create_dir_all(&terminator.authorities)?;
         fs::write(&terminator.authority, root)?;
-        fs::write(terminator.authorities.join("system.pem"), system)?;
         Ok(terminator)
     }
 }
@@ -135,7 +141,7 @@ struct Certificates {
     root: String,
 }
 
-/// Creates a chain of three certificates with RSA keys of 2,048 bits, as DynamoDB has one.
+/// Creates a root authority, an intermediate one and a certificate with RSA keys of 2,048 bits, as DynamoDB has them.
 fn create_certificates() -> Result<Certificates, rcgen::Error> {
     let create_key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
     let mut authority = CertificateParams::default();

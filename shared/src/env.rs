@@ -18,7 +18,7 @@ pub(crate) fn required(name: &'static str, meaning: &str) -> Result<String, Inva
     })
 }
 
-/// An environment variable that the function requires is not set, or a variable has a value that it cannot use.
+/// An environment variable is missing, or its value cannot be used.
 pub struct InvalidVariable {
     name: &'static str,
     problem: String,

@@ -3,7 +3,7 @@
 //! The SDK's own client decodes the system's certificate authorities in each cold start, which is most of the work of
 //! init. It takes other authorities only as PEM, which it decodes too.
 
-use std::{error::Error as StdError, fmt, io, iter, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, fs, io, iter, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::config::{
     SharedHttpClient,
@@ -18,7 +18,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{
         Client, Error,
-        connect::{self, Connect},
+        connect::{self, Connect, capture_connection},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -28,14 +28,16 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use tokio::time::{error::Elapsed, timeout};
-use tower::{BoxError, util::MapFuture};
+use tower::util::MapFuture;
 
 use crate::env::{self, InvalidVariable};
 
-/// The environment variable with a PEM file of further certificate authorities, as OpenSSL names it.
+/// The environment variable with a PEM file of further certificate authorities. It has the name that OpenSSL gives to a
+/// file of all authorities.
 const AUTHORITIES: &str = "SSL_CERT_FILE";
 
-/// Returns an HTTP client that establishes a connection, TLS handshake included, within a time.
+/// Returns an HTTP client. A connection that is not established after `connect_timeout`, TLS handshake included, is an
+/// error.
 ///
 /// # Errors
 /// Returns an error if `SSL_CERT_FILE` is set, but cannot be read or contains no valid certificate.
@@ -59,7 +61,7 @@ pub(crate) fn http_client(connect_timeout: Duration) -> Result<SharedHttpClient,
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
 
-/// Returns the configuration with the SDK's choice of protocols and cipher suites.
+/// Returns the configuration of TLS: the same protocols and cipher suites as in the SDK's own client.
 fn tls_config() -> Result<ClientConfig, InvalidVariable> {
     let provider = CryptoProvider {
         cipher_suites: vec![
@@ -86,26 +88,18 @@ fn authorities() -> Result<RootCertStore, InvalidVariable> {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     if let Some(path) = env::non_empty(AUTHORITIES) {
-        add_file(&mut authorities, &path).map_err(|error| {
-            InvalidVariable::new(
-                AUTHORITIES,
-                format_args!("is {path}, which cannot be used: {error}"),
-            )
-        })?;
+        let invalid = |problem| InvalidVariable::new(AUTHORITIES, format!("is {path}, {problem}"));
+        let file =
+            fs::read(&path).map_err(|error| invalid(format!("which cannot be read: {error}")))?;
+        let certificates = CertificateDer::pem_slice_iter(&file).flatten();
+        let (valid, _) = authorities.add_parsable_certificates(certificates);
+        if valid == 0 {
+            let problem =
+                "which must be a PEM file with certificates, but contains none that is valid";
+            return Err(invalid(problem.to_owned()));
+        }
     }
     Ok(authorities)
-}
-
-/// Adds the certificates of a PEM file.
-fn add_file(authorities: &mut RootCertStore, path: &str) -> Result<(), BoxError> {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)?.collect::<Result<_, _>>()?;
-    if certificates.is_empty() {
-        return Err("it contains no certificate".into());
-    }
-    for certificate in certificates {
-        authorities.add(certificate)?;
-    }
-    Ok(())
 }
 
 /// The SDK's requests, sent by hyper's client.
@@ -119,22 +113,29 @@ impl<C> fmt::Debug for Transport<C> {
 
 impl<C: Connect + Clone + Send + Sync + 'static> HttpConnector for Transport<C> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let request = match request.try_into_http1x() {
+        let mut request = match request.try_into_http1x() {
             Ok(request) => request,
             Err(error) => {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
+        let connection = capture_connection(&mut request);
         let response = self.0.request(request);
         HttpConnectorFuture::new(async move {
             let response = response.await.map_err(classify)?;
+            if response.status().is_server_error()
+                && let Some(connection) = &*connection.connection_metadata()
+            {
+                // The server behind it may be broken, so another attempt must not meet it again.
+                connection.poison();
+            }
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
 }
 
-/// Tells time-outs, failed connections and other errors apart, as the SDK's own client does.
+/// Tells time-outs, failed connections and other errors apart for the log, nearly as the SDK's own client does.
 fn classify(error: Error) -> ConnectorError {
     let first: &(dyn StdError + 'static) = &error;
     let mut chain = iter::successors(Some(first), |&error| error.source());

@@ -9,7 +9,7 @@ mod http;
 #[allow(dead_code)]
 mod run;
 mod support;
-// Only the benchmark uses all of it.
+// The benchmark uses the rest.
 #[allow(dead_code)]
 #[path = "../../benchmark/tls.rs"]
 mod tls;

@@ -13,13 +13,17 @@ use std::{
 };
 
 use local::{DynamoDbProxy, Instance, Reply};
+use rustls::{
+    SupportedProtocolVersion,
+    version::{TLS12, TLS13},
+};
 use serde_json::Value;
 
 use crate::{
     run::binaries,
     support::{
-        Client, ENDPOINTS, build_event, invoke, stack, start_instance, start_proxy, store_sample,
-        wait_for,
+        Client, ENDPOINTS, Endpoint, build_event, invoke, stack, start_instance, start_proxy,
+        store_sample, wait_for,
     },
     tls::{AUTHORITY, Terminator},
 };
@@ -32,23 +36,29 @@ struct Setup {
     proxy: DynamoDbProxy,
     /// Whether the next request to DynamoDB gets no response.
     is_silent: Arc<AtomicBool>,
+    /// Whether the next request to DynamoDB gets a response with status code 500.
+    fails: Arc<AtomicBool>,
 }
 
-/// Starts a function of an endpoint behind TLS, and invokes it once.
-fn start(function: &str) -> Setup {
+/// Starts a function of an endpoint behind this version of TLS, and invokes it once.
+fn start(function: &str, version: &'static SupportedProtocolVersion) -> Setup {
     let client = Client::new();
     store_sample(&client);
     let event = build_event(function, &client.token);
     let is_silent = Arc::new(AtomicBool::new(false));
     let silent = is_silent.clone();
+    let fails = Arc::new(AtomicBool::new(false));
+    let failing = fails.clone();
     let proxy = start_proxy(function, move |_| {
-        if silent.swap(false, Ordering::SeqCst) {
+        if failing.swap(false, Ordering::SeqCst) {
+            Reply::error(500, "InternalServerError", "a secret")
+        } else if silent.swap(false, Ordering::SeqCst) {
             Reply::NoResponse
         } else {
             Reply::Pass
         }
     });
-    let terminator = Terminator::start(proxy.url()).expect("a port is free");
+    let terminator = Terminator::start(proxy.url(), version).expect("a port is free");
     let authority = terminator.authority.display().to_string();
     let mut instance = stack()
         .instance(
@@ -69,10 +79,18 @@ fn start(function: &str) -> Setup {
         terminator,
         proxy,
         is_silent,
+        fails,
     }
 }
 
 impl Setup {
+    /// Waits until the connection of init is closed.
+    fn wait_until_closed(&self) {
+        wait_for("closing", Duration::from_secs(5), || {
+            (self.terminator.closed() == 1).then_some(())
+        });
+    }
+
     fn signal(&self, signal: &str) {
         let process = self.instance.process_id().to_string();
         let sent = Command::new("kill").args([signal, &process]).status();
@@ -83,7 +101,7 @@ impl Setup {
 #[test]
 fn calls_share_the_connection_of_init() {
     for endpoint in ENDPOINTS {
-        let setup = start(endpoint.function);
+        let setup = start(endpoint.function, &TLS13);
         assert_eq!(
             setup.terminator.handshakes(),
             (1, 0),
@@ -94,14 +112,68 @@ fn calls_share_the_connection_of_init() {
 }
 
 #[test]
+fn tls_1_2_is_supported() {
+    for endpoint in ENDPOINTS {
+        let setup = start(endpoint.function, &TLS12);
+        assert_eq!(
+            setup.terminator.handshakes(),
+            (1, 0),
+            "{}",
+            endpoint.function
+        );
+    }
+}
+
+#[test]
+fn a_write_whose_handshake_fails_is_reported_as_not_made() {
+    for endpoint in ENDPOINTS {
+        let mut setup = start(endpoint.function, &TLS13);
+        // The terminator then closes connections before the handshake. The function has cached the token.
+        setup.proxy.stop();
+        setup.wait_until_closed();
+        let (response, _) = invoke(&mut setup.instance, &setup.event);
+        response.assert_error(503, "unavailable", None);
+        setup.proxy.resume().expect("the port is still free");
+        let (response, _) = invoke(&mut setup.instance, &setup.event);
+        assert_eq!(response.status, endpoint.status, "{response:?}");
+    }
+}
+
+#[test]
+fn a_connection_whose_server_fails_is_not_used_again() {
+    for endpoint in ENDPOINTS {
+        let mut setup = start(endpoint.function, &TLS13);
+        setup.fails.store(true, Ordering::SeqCst);
+        let (response, _) = invoke(&mut setup.instance, &setup.event);
+        assert_eq!(
+            response.status,
+            after_a_lost_attempt(&endpoint),
+            "{response:?}"
+        );
+        assert_eq!(
+            setup.terminator.handshakes(),
+            (1, 1),
+            "{}",
+            endpoint.function
+        );
+    }
+}
+
+/// Returns the status code if the first attempt may have made the change. A create without a key is not repeated then.
+fn after_a_lost_attempt(endpoint: &Endpoint) -> u16 {
+    match endpoint.function {
+        "create-group" => 503,
+        _ => endpoint.status,
+    }
+}
+
+#[test]
 fn a_thawed_instance_whose_connection_was_closed_needs_one_resumed_handshake() {
     for endpoint in ENDPOINTS {
-        let mut setup = start(endpoint.function);
+        let mut setup = start(endpoint.function, &TLS13);
         setup.signal("-STOP");
         setup.proxy.stop();
-        wait_for("closing", Duration::from_secs(5), || {
-            (setup.terminator.closed() == 1).then_some(())
-        });
+        setup.wait_until_closed();
         setup.proxy.resume().expect("the port is still free");
         setup.signal("-CONT");
         let (response, duration) = invoke(&mut setup.instance, &setup.event);
@@ -119,17 +191,16 @@ fn a_thawed_instance_whose_connection_was_closed_needs_one_resumed_handshake() {
 #[test]
 fn a_thawed_instance_whose_server_is_silent_waits_for_one_attempt_only() {
     for endpoint in ENDPOINTS {
-        let mut setup = start(endpoint.function);
+        let mut setup = start(endpoint.function, &TLS13);
         setup.signal("-STOP");
         setup.is_silent.store(true, Ordering::SeqCst);
         setup.signal("-CONT");
         let (response, duration) = invoke(&mut setup.instance, &setup.event);
-        // A create without a key is not repeated after an attempt that may have stored the group.
-        let status = match endpoint.function {
-            "create-group" => 503,
-            _ => endpoint.status,
-        };
-        assert_eq!(response.status, status, "{response:?}");
+        assert_eq!(
+            response.status,
+            after_a_lost_attempt(&endpoint),
+            "{response:?}"
+        );
         assert!(duration < Duration::from_secs(3), "{duration:?}");
         assert_eq!(
             setup.terminator.handshakes(),
@@ -140,8 +211,7 @@ fn a_thawed_instance_whose_server_is_silent_waits_for_one_attempt_only() {
     }
 }
 
-/// Checks that a function whose connection to the DynamoDB at `url` fails says that no change was made, and that its log
-/// has the cause.
+/// Checks what functions respond that cannot connect to the DynamoDB at `url`, and that their log has the cause.
 fn assert_unavailable(url: &str, cause: &str) {
     let check = |function: &str| {
         let client = Client::new();
@@ -166,14 +236,18 @@ fn a_server_that_does_not_answer_the_handshake_is_503() {
     let address = listener.local_addr().expect("it has an address");
     assert_unavailable(
         &format!("https://{address}"),
-        "client error (Connect): deadline has elapsed",
+        "timeout: client error (Connect): deadline has elapsed",
     );
 }
 
 #[test]
 fn a_certificate_of_an_unknown_authority_is_503() {
-    let terminator = Terminator::start(stack().dynamodb().endpoint()).expect("a port is free");
-    assert_unavailable(&terminator.url, "invalid peer certificate: UnknownIssuer");
+    let terminator =
+        Terminator::start(stack().dynamodb().endpoint(), &TLS13).expect("a port is free");
+    assert_unavailable(
+        &terminator.url,
+        "io error: client error (Connect): invalid peer certificate: UnknownIssuer",
+    );
     assert_eq!(terminator.handshakes(), (0, 0));
 }
 
