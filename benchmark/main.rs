@@ -1,6 +1,6 @@
-//! Measures the functions side by side with their baselines: the least code that does the same request
-//! (`baseline/`). Builds the release binaries, runs them in turns with a Runtime API and DynamoDB Local,
-//! and prints tables.
+//! Measures the functions side by side with programs that only make the same request to DynamoDB (`baseline/`): the
+//! baseline with the SDK's HTTP client, and the minimum with the functions'. Builds the release binaries, runs them in
+//! turns with a Runtime API and DynamoDB Local, and prints tables.
 //!
 //! ```text
 //! cargo bench                      everything; takes about five minutes after the build

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Runs the samples of the documentation page in one language, as openapi.yaml has them, against the API in GROUPS_URL.
 
-Usage: samples.py LANGUAGE: cURL, JavaScript, Python or PHP. `cargo local` provides the API. A sample gets only the token
-and the address from outside, and instead of the id of the sample group that of a new one, because a sample deletes it.
-Each must send the request of its operation, and change what it says. clients/test installs what it needs.
+Usage: samples.py LANGUAGE: cURL, JavaScript, Python or PHP. `cargo local` provides the API and the sample group. A sample
+gets only the token and the address from outside. Each must send the request of its operation, and change what it says.
+clients/test installs what it needs.
 """
 
 import json
@@ -17,15 +17,15 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLIENTS = ROOT / "clients"
-SAMPLE_ID = "L7cGNIBKZiNJ6wqF"
+GROUP = "/v1/groups/L7cGNIBKZiNJ6wqF"
 URL, TOKEN = os.environ["GROUPS_URL"], os.environ["GROUPS_TOKEN"]
 # The operations in the order in which the samples run, each with its request.
 OPERATIONS = {
     "listGroups": "GET /v1/groups",
     "createGroup": "POST /v1/groups",
-    "getGroup": f"GET /v1/groups/{SAMPLE_ID}",
-    "updateGroup": f"PUT /v1/groups/{SAMPLE_ID}",
-    "deleteGroup": f"DELETE /v1/groups/{SAMPLE_ID}",
+    "getGroup": f"GET {GROUP}",
+    "updateGroup": f"PUT {GROUP}",
+    "deleteGroup": f"DELETE {GROUP}",
 }
 
 
@@ -71,9 +71,9 @@ def command_for(language, source, directory, url):
     return ["php", "-d", f"auto_prepend_file={directory}/token.php", directory / "sample.php"]
 
 
-def call_api(path, data=None):
-    """Returns the status code and the body of a GET request, or of a POST request with a form."""
-    request = urllib.request.Request(URL + path, data, {"Authorization": f"Bearer {TOKEN}"})
+def call_api(path):
+    """Returns the status code and the body of a GET request."""
+    request = urllib.request.Request(URL + path, headers={"Authorization": f"Bearer {TOKEN}"})
     try:
         with urllib.request.urlopen(request) as response:
             return response.status, json.load(response)
@@ -81,29 +81,28 @@ def call_api(path, data=None):
         return error.code, json.load(error)
 
 
-def check_change(operation, id):
+def check_change(operation):
     """Checks that the API now shows what a sample has changed."""
     if operation == "createGroup":
         newest = call_api("/v1/groups?limit=1")[1]["data"][0]
         assert (newest["name"], newest["contacts"]) == ("Plaza Hotel", []), newest
     if operation == "updateGroup":
-        assert call_api(f"/v1/groups/{id}")[1]["description"] == "The finest in New York."
+        assert call_api(GROUP)[1]["description"] == "The finest in New York."
     if operation == "deleteGroup":
-        assert call_api(f"/v1/groups/{id}")[0] == 404
+        assert call_api(GROUP)[0] == 404
 
 
 def main():
     language = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
     samples = read_samples(language)
     assert samples.keys() == OPERATIONS.keys(), f"openapi.yaml has no {language} samples of some operation: {samples}"
-    id = call_api("/v1/groups", b"name=Sample")[1]["id"]
     proxy = subprocess.Popen([CLIENTS / "faulty_proxy.py"], stdout=subprocess.PIPE, text=True)
     try:
         url = proxy.stdout.readline().strip()
         for operation, expected in OPERATIONS.items():
             with tempfile.TemporaryDirectory() as name:
                 directory = pathlib.Path(name)
-                command = command_for(language, samples[operation].replace(SAMPLE_ID, id), directory, url)
+                command = command_for(language, samples[operation], directory, url)
                 environment = {**os.environ, "PROTOCOL_BASE_URL": url}
                 done = subprocess.run(
                     command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -111,8 +110,8 @@ def main():
             if done.returncode != 0:
                 sys.exit(f"samples.py: the {language} sample of {operation} failed:\n{done.stdout}")
             request = proxy.stdout.readline().strip().split("?")[0]
-            assert request == expected.replace(SAMPLE_ID, id), f"the {language} sample of {operation} sent {request}"
-            check_change(operation, id)
+            assert request == expected, f"the {language} sample of {operation} sent {request}"
+            check_change(operation)
             print(f"ok: {language}, {operation}", flush=True)
     finally:
         proxy.kill()

@@ -1,6 +1,6 @@
-//! The least code that does the same DynamoDB request as a function and responds with JSON: no token, no
-//! validation, no log, no timeouts of its own, and no connection during init. With the feature `own-transport`, it has
-//! the functions' HTTP client instead of the SDK's.
+//! The same request to DynamoDB as a function makes, and a response with JSON: no token, no validation, no log, no
+//! timeouts of its own, and no connection during init. The baseline has the SDK's HTTP client. With the feature
+//! `own-transport`, which makes it the minimum, it has that of the functions.
 
 use std::collections::HashMap;
 
