@@ -2,8 +2,9 @@
 //! frozen and thawed.
 
 use std::{
+    env, fs,
     net::TcpListener,
-    process::Command,
+    process::{self, Command},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,6 +28,12 @@ use crate::{
     },
     tls::{AUTHORITY, Terminator},
 };
+
+/// A certificate whose content is none.
+const INVALID: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+/// A certificate that does not end.
+const TRUNCATED: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n";
 
 /// A function whose DynamoDB is behind TLS, and an event for it.
 struct Setup {
@@ -59,6 +66,10 @@ fn start(function: &str, version: &'static SupportedProtocolVersion) -> Setup {
         }
     });
     let terminator = Terminator::start(proxy.url(), version).expect("a port is free");
+    // Certificates that are not valid are ignored.
+    let pem = fs::read_to_string(&terminator.authority).expect("the file is read");
+    let pem = format!("{INVALID}{pem}{TRUNCATED}");
+    fs::write(&terminator.authority, pem).expect("the file is written");
     let authority = terminator.authority.display().to_string();
     let mut instance = stack()
         .instance(
@@ -253,9 +264,15 @@ fn a_certificate_of_an_unknown_authority_is_503() {
 
 #[test]
 fn a_file_of_authorities_that_cannot_be_used_fails_in_init_and_is_named() {
-    let empty = std::env::temp_dir().join(format!("groups-empty-{}.pem", std::process::id()));
-    std::fs::write(&empty, "").expect("the file is written");
-    for path in ["/no/such/file.pem", &empty.display().to_string()] {
+    let file = env::temp_dir().join(format!("groups-authorities-{}.pem", process::id()));
+    let path = file.display().to_string();
+    for (path, content) in [
+        ("/no/such/file.pem", ""),
+        (path.as_str(), ""),
+        (path.as_str(), INVALID),
+        (path.as_str(), TRUNCATED),
+    ] {
+        fs::write(&file, content).expect("the file is written");
         let output = Command::new(binaries().join("get-group"))
             .env_clear()
             .envs([("AWS_REGION", "x"), (AUTHORITY, path)])
@@ -267,5 +284,5 @@ fn a_file_of_authorities_that_cannot_be_used_fails_in_init_and_is_named() {
         assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.contains(AUTHORITY) && error.contains(path), "{error}");
     }
-    std::fs::remove_file(&empty).expect("the file is removed");
+    fs::remove_file(&file).expect("the file is removed");
 }
