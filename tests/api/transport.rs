@@ -109,30 +109,81 @@ impl Setup {
     }
 }
 
-#[test]
-fn calls_share_the_connection_of_init() {
-    for endpoint in ENDPOINTS {
-        let setup = start(endpoint.function, &TLS13);
-        assert_eq!(
-            setup.terminator.handshakes(),
-            (1, 0),
-            "{}",
-            endpoint.function
-        );
+/// Checks that the function of each endpoint needs one handshake for its init and a call.
+fn assert_one_connection(version: &'static SupportedProtocolVersion) {
+    for Endpoint { function, .. } in ENDPOINTS {
+        let setup = start(function, version);
+        assert_eq!(setup.terminator.handshakes(), (1, 0), "{function}");
     }
 }
 
 #[test]
+fn calls_share_the_connection_of_init() {
+    assert_one_connection(&TLS13);
+}
+
+#[test]
 fn tls_1_2_is_supported() {
+    assert_one_connection(&TLS12);
+}
+
+/// Makes the connection of each endpoint's function unusable, and checks that the next call responds with `status` in time
+/// and needs one handshake, which resumes the session.
+fn assert_one_resumption(
+    disturb: impl Fn(&Setup),
+    status: impl Fn(&Endpoint) -> u16,
+    max_duration: Duration,
+) {
     for endpoint in ENDPOINTS {
-        let setup = start(endpoint.function, &TLS12);
-        assert_eq!(
-            setup.terminator.handshakes(),
-            (1, 0),
-            "{}",
-            endpoint.function
-        );
+        let function = endpoint.function;
+        let mut setup = start(function, &TLS13);
+        disturb(&setup);
+        let (response, duration) = invoke(&mut setup.instance, &setup.event);
+        assert_eq!(response.status, status(&endpoint), "{response:?}");
+        assert!(duration < max_duration, "{function}: {duration:?}");
+        assert_eq!(setup.terminator.handshakes(), (1, 1), "{function}");
     }
+}
+
+/// Returns the status code if the first attempt may have made the change. A create without a key is not repeated then.
+fn after_a_lost_attempt(endpoint: &Endpoint) -> u16 {
+    match endpoint.function {
+        "create-group" => 503,
+        _ => endpoint.status,
+    }
+}
+
+#[test]
+fn a_thawed_instance_whose_connection_was_closed_needs_one_resumed_handshake() {
+    let close_while_frozen = |setup: &Setup| {
+        setup.signal("-STOP");
+        setup.proxy.stop();
+        setup.wait_until_closed();
+        setup.proxy.resume().expect("the port is still free");
+        setup.signal("-CONT");
+    };
+    let status = |endpoint: &Endpoint| endpoint.status;
+    assert_one_resumption(close_while_frozen, status, Duration::from_secs(1));
+}
+
+#[test]
+fn a_thawed_instance_whose_server_is_silent_waits_for_one_attempt_only() {
+    let silence_while_frozen = |setup: &Setup| {
+        setup.signal("-STOP");
+        setup.is_silent.store(true, Ordering::SeqCst);
+        setup.signal("-CONT");
+    };
+    assert_one_resumption(
+        silence_while_frozen,
+        after_a_lost_attempt,
+        Duration::from_secs(3),
+    );
+}
+
+#[test]
+fn a_connection_whose_server_fails_is_not_used_again() {
+    let fail_once = |setup: &Setup| setup.fails.store(true, Ordering::SeqCst);
+    assert_one_resumption(fail_once, after_a_lost_attempt, Duration::from_secs(1));
 }
 
 #[test]
@@ -147,78 +198,6 @@ fn a_write_whose_handshake_fails_is_reported_as_not_made() {
         setup.proxy.resume().expect("the port is still free");
         let (response, _) = invoke(&mut setup.instance, &setup.event);
         assert_eq!(response.status, endpoint.status, "{response:?}");
-    }
-}
-
-#[test]
-fn a_connection_whose_server_fails_is_not_used_again() {
-    for endpoint in ENDPOINTS {
-        let mut setup = start(endpoint.function, &TLS13);
-        setup.fails.store(true, Ordering::SeqCst);
-        let (response, _) = invoke(&mut setup.instance, &setup.event);
-        assert_eq!(
-            response.status,
-            after_a_lost_attempt(&endpoint),
-            "{response:?}"
-        );
-        assert_eq!(
-            setup.terminator.handshakes(),
-            (1, 1),
-            "{}",
-            endpoint.function
-        );
-    }
-}
-
-/// Returns the status code if the first attempt may have made the change. A create without a key is not repeated then.
-fn after_a_lost_attempt(endpoint: &Endpoint) -> u16 {
-    match endpoint.function {
-        "create-group" => 503,
-        _ => endpoint.status,
-    }
-}
-
-#[test]
-fn a_thawed_instance_whose_connection_was_closed_needs_one_resumed_handshake() {
-    for endpoint in ENDPOINTS {
-        let mut setup = start(endpoint.function, &TLS13);
-        setup.signal("-STOP");
-        setup.proxy.stop();
-        setup.wait_until_closed();
-        setup.proxy.resume().expect("the port is still free");
-        setup.signal("-CONT");
-        let (response, duration) = invoke(&mut setup.instance, &setup.event);
-        assert_eq!(response.status, endpoint.status, "{response:?}");
-        assert!(duration < Duration::from_secs(1), "{duration:?}");
-        assert_eq!(
-            setup.terminator.handshakes(),
-            (1, 1),
-            "{}",
-            endpoint.function
-        );
-    }
-}
-
-#[test]
-fn a_thawed_instance_whose_server_is_silent_waits_for_one_attempt_only() {
-    for endpoint in ENDPOINTS {
-        let mut setup = start(endpoint.function, &TLS13);
-        setup.signal("-STOP");
-        setup.is_silent.store(true, Ordering::SeqCst);
-        setup.signal("-CONT");
-        let (response, duration) = invoke(&mut setup.instance, &setup.event);
-        assert_eq!(
-            response.status,
-            after_a_lost_attempt(&endpoint),
-            "{response:?}"
-        );
-        assert!(duration < Duration::from_secs(3), "{duration:?}");
-        assert_eq!(
-            setup.terminator.handshakes(),
-            (1, 1),
-            "{}",
-            endpoint.function
-        );
     }
 }
 
